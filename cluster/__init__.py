@@ -1,0 +1,1 @@
+"""What serving and training both stand on: settings, object store, releases, bringing Ray up."""

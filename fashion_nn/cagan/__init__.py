@@ -1,0 +1,1 @@
+"""CAGAN: swap a garment on a person (Jetchev & Bergmann, 2017)."""

@@ -1,0 +1,1 @@
+"""Latent optimisation: many rows, each a latent code under its own weights, in one pass."""

@@ -1,0 +1,1 @@
+"""What is measured of recommenders, generators and fittings."""

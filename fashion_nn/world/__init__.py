@@ -1,0 +1,1 @@
+"""The demo world: garments, persons and shoppers drawn by our own code, seeded."""

@@ -1,0 +1,1 @@
+"""Ray Serve deployments, the composed application and its HTTP face."""
