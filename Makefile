@@ -1,0 +1,36 @@
+# make demo     a fresh clone to answers; stays up until Ctrl-C (ONCE=1: ends by itself)
+# make test     sets up and runs the tests
+# make lint     checks style and format
+# make clean    removes the environment, the demonstration's data and caches
+# PYTHON=...    the interpreter to build the environment with (3.11 or newer)
+
+PYTHON ?= python3
+VENV := .venv
+STAMP := $(VENV)/.installed
+ONCE ?=
+SIZE ?= demo
+ARGS ?=
+
+.PHONY: demo test lint install clean
+
+# exec: the recipe's shell steps aside, so that Ctrl-C and signals reach the demonstration itself.
+demo: $(STAMP)
+	@exec $(VENV)/bin/atelier demo --size $(SIZE) $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
+
+test: $(STAMP)
+	$(VENV)/bin/python -m pytest -q $(ARGS)
+
+lint: $(STAMP)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Atelier needs Python 3.11 or newer; name one with PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet -e ".[local,dev]" -c constraints.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .atelier demo-output build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
