@@ -1,0 +1,95 @@
+"""What a conditional GAN run is made of. Figures of `paper` and `authors`: Kang et al., ICDM 2017, and its code."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fashion_nn import checks
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CGANConfig:
+    """Networks, loss and training of one generator. Sizes in pixels, rates per step."""
+
+    picture_size: Literal[64, 128] = 128  # pixels, square
+    latent_dimensions: int = 100
+    latent_prior: Literal["uniform", "normal"] = "uniform"  # uniform on [-1, 1]
+    generator_width: int = 256  # channels of the first six layers
+    discriminator_width: int = 64  # channels of the first layer; doubles three times
+    discriminator_hidden: int = 1024  # units before the output; 0: linear from the features
+
+    batch_size: int = 16  # pictures, over all workers
+    steps: int = 440_000  # one discriminator and one generator update each
+    generator_rate: float = 1e-4  # Adam
+    discriminator_rate: float = 1e-4  # Adam
+    beta1: float = 0.5
+    beta2: float = 0.99
+    weight_decay: float = 1e-5
+    average_decay: float = 0.999  # of the generator's moving average
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    seed: int = 0
+
+    report_every: int = 50  # steps
+    checkpoint_every: int = 2_000  # steps
+    sheet_every: int = 1_000  # steps
+
+    def __post_init__(self) -> None:
+        checks.one_of("picture_size", self.picture_size, (64, 128))
+        checks.one_of("latent_prior", self.latent_prior, ("uniform", "normal"))
+        checks.one_of("precision", self.precision, ("auto", "bf16", "fp32"))
+        checks.multiple_of("generator_width", self.generator_width, 8)
+        checks.at_least("discriminator_hidden", self.discriminator_hidden, 0)
+        checks.within("average_decay", self.average_decay, 0.0, 1.0)
+        checks.within("beta1", self.beta1, 0.0, 0.9999)
+        checks.within("beta2", self.beta2, 0.0, 0.9999)
+        for field in ("generator_rate", "discriminator_rate", "weight_decay"):
+            checks.at_least(field, getattr(self, field), 0.0)
+        for field in ("latent_dimensions", "discriminator_width", "steps"):
+            checks.at_least(field, getattr(self, field), 1)
+        checks.at_least("batch_size", self.batch_size, 2)
+        for field in ("report_every", "checkpoint_every", "sheet_every"):
+            checks.at_least(field, getattr(self, field), 1)
+
+
+def paper() -> CGANConfig:
+    """The article: 128×128, z 100-d uniform, batches of 16. Steps: 30 epochs over the items of Amazon Fashion."""
+    return CGANConfig()
+
+
+def authors() -> CGANConfig:
+    """The authors' code where it differs from the article: 64×64, z 256-d normal, no hidden layer in D."""
+    return CGANConfig(picture_size=64, latent_dimensions=256, latent_prior="normal", discriminator_hidden=0)
+
+
+def demo() -> CGANConfig:
+    """A generator of drawn garments at 64×64, trained in minutes on one core."""
+    return CGANConfig(
+        picture_size=64,
+        latent_dimensions=32,
+        generator_width=64,
+        discriminator_width=24,
+        discriminator_hidden=0,
+        batch_size=16,
+        steps=2_000,
+        generator_rate=4e-4,
+        discriminator_rate=4e-4,
+        average_decay=0.995,
+        report_every=50,
+        checkpoint_every=500,
+        sheet_every=500,
+    )
+
+
+def debug() -> CGANConfig:
+    """Ten steps of tiny networks: to try the whole path in seconds."""
+    return CGANConfig(
+        picture_size=64,
+        latent_dimensions=8,
+        generator_width=16,
+        discriminator_width=4,
+        discriminator_hidden=0,
+        batch_size=4,
+        steps=10,
+        report_every=2,
+        checkpoint_every=5,
+        sheet_every=5,
+    )

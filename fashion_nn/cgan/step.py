@@ -1,0 +1,169 @@
+"""One training step of the conditional GAN: one update of D, one of G. Plain PyTorch on one device."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fashion_nn import steps
+from fashion_nn.cgan import loss
+from fashion_nn.cgan.config import CGANConfig
+from fashion_nn.cgan.network import Discriminator, Generator
+from fashion_nn.dvbpr.step import Pictures
+from fashion_nn.pictures import normalise
+
+
+@dataclass(frozen=True, slots=True)
+class CGANData:
+    """pictures: of all items; category int64 [n_items]; categories: their names."""
+
+    pictures: Pictures
+    category: np.ndarray
+    categories: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """pictures uint8 [B, 3, S, S], category int64 [B], codes [2, B, Z]: one set for D's update, one for G's."""
+
+    pictures: Tensor
+    category: Tensor
+    codes: Tensor
+
+
+class DiscriminatorObjective(nn.Module):
+    """D's loss; real and generated batches pass D, and so its batch norm, one after the other."""
+
+    def __init__(self, discriminator: Discriminator, config: CGANConfig) -> None:
+        super().__init__()
+        self.discriminator, self.precision = discriminator, config.precision
+
+    def forward(self, real: Tensor, fake: Tensor, category: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        dtype = steps.autocast_dtype(self.precision, real.device)
+        with torch.autocast(real.device.type, dtype, enabled=dtype is not None):
+            on_real = self.discriminator(real, category).float()
+            on_fake = self.discriminator(fake, category).float()
+        terms = {
+            "loss/discriminator/real": loss.discriminator_real(on_real),
+            "loss/discriminator/fake": loss.discriminator_fake(on_fake),
+        }
+        return sum(terms.values()), terms
+
+
+class GeneratorObjective(nn.Module):
+    """G's loss through a D that receives no gradients."""
+
+    def __init__(self, generator: Generator, discriminator: Discriminator, config: CGANConfig) -> None:
+        super().__init__()
+        self.generator, self.precision = generator, config.precision
+        self.judge = steps.Frozen(discriminator)
+
+    def forward(self, codes: Tensor, category: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        dtype = steps.autocast_dtype(self.precision, codes.device)
+        with torch.autocast(codes.device.type, dtype, enabled=dtype is not None):
+            realism = self.judge(self.generator(codes, category), category).float()
+        terms = {"loss/generator/adversarial": loss.generator_adversarial(realism)}
+        return sum(terms.values()), terms
+
+
+class CGANStep:
+    """Networks, optimisers and sampler of one run."""
+
+    def __init__(self, config: CGANConfig, data: CGANData, device: torch.device | str = "cpu") -> None:
+        self.config, self.data, self.device = config, data, torch.device(device)
+        torch.manual_seed(config.seed)
+        n = len(data.categories)
+        self.generator = initialise(Generator(config, n)).to(self.device, memory_format=torch.channels_last)
+        self.discriminator = initialise(Discriminator(config, n)).to(self.device, memory_format=torch.channels_last)
+        self.average = steps.Average(self.generator, config.average_decay)
+        self.on_generator: nn.Module = GeneratorObjective(self.generator, self.discriminator, config)
+        self.on_discriminator: nn.Module = DiscriminatorObjective(self.discriminator, config)
+        betas, decay = (config.beta1, config.beta2), config.weight_decay
+        self.generator_optimiser = torch.optim.Adam(
+            self.generator.parameters(), lr=config.generator_rate, betas=betas, weight_decay=decay
+        )
+        self.discriminator_optimiser = torch.optim.Adam(
+            self.discriminator.parameters(), lr=config.discriminator_rate, betas=betas, weight_decay=decay
+        )
+        self.updates = 0
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def distribute(self, wrap: steps.Wrap, replicas: int) -> None:
+        """Train as one of `replicas` workers; `wrap` is DistributedDataParallel or the like."""
+        self.on_generator, self.on_discriminator = wrap(self.on_generator), wrap(self.on_discriminator)
+
+    def draw(self, step: int, rank: int = 0, replicas: int = 1) -> Batch:
+        """This worker's share of the pictures and codes of `step`; every epoch sees each picture once."""
+        config = self.config
+        items = steps.epoch_indices(len(self.data.pictures), config.batch_size, config.seed, step)
+        items = steps.share(items, rank, replicas)
+        shape = (2, config.batch_size, config.latent_dimensions)
+        codes = draw_codes(shape, config.latent_prior, steps.generator_of(config.seed, step))
+        codes = np.stack([steps.share(part, rank, replicas) for part in codes])
+        return Batch(self.data.pictures[items], torch.from_numpy(self.data.category[items]), torch.from_numpy(codes))
+
+    def __call__(self, batch: Batch) -> dict[str, Tensor]:
+        """One update of D and one of G; returns the named terms, detached."""
+        self.generator.train()
+        self.discriminator.train()
+        real = normalise(batch.pictures.to(self.device)).contiguous(memory_format=torch.channels_last)
+        category, codes = batch.category.to(self.device), batch.codes.to(self.device)
+        total, terms = self.on_discriminator(real, self._paint(codes[0], category), category)
+        steps.optimiser_step(self.discriminator_optimiser, total)
+        total, generator_terms = self.on_generator(codes[1], category)
+        steps.optimiser_step(self.generator_optimiser, total)
+        self.average.update(self.generator, self.updates)
+        self.updates += 1
+        return {name: value.detach() for name, value in (terms | generator_terms).items()}
+
+    @torch.no_grad()
+    def _paint(self, codes: Tensor, category: Tensor) -> Tensor:
+        dtype = steps.autocast_dtype(self.config.precision, self.device)
+        with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
+            return self.generator(codes, category).float()
+
+    @torch.inference_mode()
+    def sample(self, columns: int = 8) -> Tensor:
+        """A sheet [categories, columns, 3, S, S] of the averaged generator; the codes stay the same over the run."""
+        n, config = len(self.data.categories), self.config
+        codes = draw_codes((columns, config.latent_dimensions), config.latent_prior, steps.generator_of(config.seed))
+        codes = torch.from_numpy(codes).to(self.device).repeat(n, 1)
+        category = torch.arange(n, device=self.device).repeat_interleave(columns)
+        return self.average.network(codes, category).float().cpu().unflatten(0, (n, columns))
+
+    def state(self) -> dict[str, Any]:
+        """All that a later `load` needs to go on: weights, the average, both optimisers."""
+        return {
+            "updates": self.updates,
+            "generator": self.generator.state_dict(),
+            "average": self.average.network.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "generator_optimiser": self.generator_optimiser.state_dict(),
+            "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.updates = state["updates"]
+        self.average.network.load_state_dict(state["average"])
+        for name in ("generator", "discriminator", "generator_optimiser", "discriminator_optimiser"):
+            getattr(self, name).load_state_dict(state[name])
+
+
+def draw_codes(shape: tuple[int, ...], prior: str, random: np.random.Generator) -> np.ndarray:
+    """Latent codes, float32: uniform on [-1, 1] (article) or standard normal (authors' code)."""
+    codes = random.uniform(-1, 1, shape) if prior == "uniform" else random.standard_normal(shape)
+    return codes.astype(np.float32)
+
+
+def initialise(network: nn.Module) -> nn.Module:
+    """Convolutions and linear layers from N(0, 0.02), biases 0 (DCGAN, Radford et al., 2016)."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+            nn.init.zeros_(module.bias)
+    return network

@@ -1,0 +1,98 @@
+"""What a DVBPR run is made of. Figures of `paper` and `authors`: Kang et al., ICDM 2017 (arXiv 1711.02231) and its code."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fashion_nn import checks
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DVBPRConfig:
+    """Network, loss and training of one recommender. Sizes in pixels, rates per step."""
+
+    backbone: Literal["cnn-f", "compact"] = "cnn-f"
+    first_padding: Literal["valid", "same"] = "valid"  # of CNN-F's first convolution
+    width: int = 64  # channels of the first convolution
+    hidden: int = 4096  # units of the fully connected layers
+    dropout: float = 0.5  # after each fully connected layer but the last
+    dimensions: int = 50  # K: length of a look and of a taste
+    picture_size: int = 224  # pixels, square
+
+    negatives: Literal["one", "batch"] = "one"  # one a triplet, or every picture of the batch that is not bought
+    weight_decay: float = 1e-3  # on ½‖W‖² of the look's weight tensors
+    taste_decay: float = 1.0  # λ_θ, on ½‖θ_u‖² of the batch's shoppers
+    batch_size: int = 128  # triplets, over all workers
+    steps: int = 56_000  # optimiser steps
+    learning_rate: float = 1e-4
+    split: Literal["random", "last"] = "random"  # which item of a shopper is held out for the test
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    seed: int = 0
+
+    report_every: int = 50  # steps
+    checkpoint_every: int = 1_000  # steps
+    sheet_every: int = 1_000  # steps
+
+    def __post_init__(self) -> None:
+        checks.one_of("backbone", self.backbone, ("cnn-f", "compact"))
+        checks.one_of("first_padding", self.first_padding, ("valid", "same"))
+        checks.one_of("negatives", self.negatives, ("one", "batch"))
+        checks.one_of("split", self.split, ("random", "last"))
+        checks.one_of("precision", self.precision, ("auto", "bf16", "fp32"))
+        checks.at_least("picture_size", self.picture_size, 64 if self.backbone == "cnn-f" else 16)
+        checks.within("dropout", self.dropout, 0.0, 0.95)
+        checks.at_least("weight_decay", self.weight_decay, 0.0)
+        checks.at_least("taste_decay", self.taste_decay, 0.0)
+        checks.at_least("learning_rate", self.learning_rate, 0.0)
+        for field in ("width", "hidden", "dimensions", "batch_size", "steps"):
+            checks.at_least(field, getattr(self, field), 1)
+        for field in ("report_every", "checkpoint_every", "sheet_every"):
+            checks.at_least(field, getattr(self, field), 1)
+
+
+def paper() -> DVBPRConfig:
+    """The article: CNN-F on 224×224, K = 50, batches of 128. Steps: 20 epochs of the code over Amazon Fashion."""
+    return DVBPRConfig()
+
+
+def authors() -> DVBPRConfig:
+    """The authors' code where it differs from the article: first convolution padded SAME, K = 100."""
+    return DVBPRConfig(first_padding="same", dimensions=100)
+
+
+def demo() -> DVBPRConfig:
+    """A recommender of drawn garments, trained in about a minute and a half on one core."""
+    return DVBPRConfig(
+        backbone="compact",
+        width=24,
+        hidden=128,
+        dropout=0.0,
+        dimensions=24,
+        picture_size=64,
+        negatives="batch",
+        weight_decay=1e-4,
+        taste_decay=0.01,
+        batch_size=96,
+        steps=500,
+        learning_rate=2e-3,
+        report_every=25,
+        checkpoint_every=250,
+        sheet_every=250,
+    )
+
+
+def debug() -> DVBPRConfig:
+    """Ten steps of a tiny network: to try the whole path in seconds."""
+    return DVBPRConfig(
+        backbone="compact",
+        width=4,
+        hidden=16,
+        dropout=0.0,
+        dimensions=8,
+        picture_size=32,
+        batch_size=8,
+        steps=10,
+        learning_rate=1e-3,
+        report_every=2,
+        checkpoint_every=5,
+        sheet_every=5,
+    )
