@@ -7,13 +7,21 @@ checkpoint needs no state of samplers or random generators.
 
 import copy
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 Wrap = Callable[[nn.Module], nn.Module]
+
+
+class Pictures(Protocol):
+    """Pixels by index: uint8 [n, 3, H, W]."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, indices: np.ndarray) -> Tensor: ...
 
 
 def generator_of(seed: int, *path: int) -> np.random.Generator:

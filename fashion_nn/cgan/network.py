@@ -19,8 +19,14 @@ class Generator(nn.Module):
     def __init__(self, config: CGANConfig, n_categories: int) -> None:
         super().__init__()
         w = config.generator_width
-        self.n_categories, self.latent_dimensions, self.picture_size = n_categories, config.latent_dimensions, config.picture_size
-        self.code = nn.Sequential(nn.Linear(config.latent_dimensions + n_categories, 16 * w), nn.Unflatten(1, (w, 4, 4)))
+        self.n_categories, self.latent_dimensions, self.picture_size = (
+            n_categories,
+            config.latent_dimensions,
+            config.picture_size,
+        )
+        self.code = nn.Sequential(
+            nn.Linear(config.latent_dimensions + n_categories, 16 * w), nn.Unflatten(1, (w, 4, 4))
+        )
         self.code_norm = nn.Sequential(nn.BatchNorm2d(w), nn.LeakyReLU(LEAK))
         plan = [(w, 2), (w, 1), (w, 2), (w, 1), (w // 2, 2), (w // 4, 2)]
         if config.picture_size == 128:

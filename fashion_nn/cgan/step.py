@@ -1,17 +1,16 @@
 """One training step of the conditional GAN: one update of D, one of G. Plain PyTorch on one device."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fashion_nn import steps
+from fashion_nn.adversarial import AdversarialStep
 from fashion_nn.cgan import loss
 from fashion_nn.cgan.config import CGANConfig
 from fashion_nn.cgan.network import Discriminator, Generator
-from fashion_nn.dvbpr.step import Pictures
 from fashion_nn.pictures import normalise
 
 
@@ -19,7 +18,7 @@ from fashion_nn.pictures import normalise
 class CGANData:
     """pictures: of all items; category int64 [n_items]; categories: their names."""
 
-    pictures: Pictures
+    pictures: steps.Pictures
     category: np.ndarray
     categories: list[str]
 
@@ -68,34 +67,16 @@ class GeneratorObjective(nn.Module):
         return sum(terms.values()), terms
 
 
-class CGANStep:
+class CGANStep(AdversarialStep):
     """Networks, optimisers and sampler of one run."""
 
     def __init__(self, config: CGANConfig, data: CGANData, device: torch.device | str = "cpu") -> None:
-        self.config, self.data, self.device = config, data, torch.device(device)
+        self.data, n = data, len(data.categories)
         torch.manual_seed(config.seed)
-        n = len(data.categories)
-        self.generator = initialise(Generator(config, n)).to(self.device, memory_format=torch.channels_last)
-        self.discriminator = initialise(Discriminator(config, n)).to(self.device, memory_format=torch.channels_last)
-        self.average = steps.Average(self.generator, config.average_decay)
-        self.on_generator: nn.Module = GeneratorObjective(self.generator, self.discriminator, config)
-        self.on_discriminator: nn.Module = DiscriminatorObjective(self.discriminator, config)
-        betas, decay = (config.beta1, config.beta2), config.weight_decay
-        self.generator_optimiser = torch.optim.Adam(
-            self.generator.parameters(), lr=config.generator_rate, betas=betas, weight_decay=decay
-        )
-        self.discriminator_optimiser = torch.optim.Adam(
-            self.discriminator.parameters(), lr=config.discriminator_rate, betas=betas, weight_decay=decay
-        )
-        self.updates = 0
-
-    @property
-    def networks(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, "discriminator": self.discriminator}
-
-    def distribute(self, wrap: steps.Wrap, replicas: int) -> None:
-        """Train as one of `replicas` workers; `wrap` is DistributedDataParallel or the like."""
-        self.on_generator, self.on_discriminator = wrap(self.on_generator), wrap(self.on_discriminator)
+        generator, discriminator = Generator(config, n), Discriminator(config, n)
+        super().__init__(config, generator, discriminator, torch.device(device), config.weight_decay)
+        self.on_generator = GeneratorObjective(self.generator, self.discriminator, config)
+        self.on_discriminator = DiscriminatorObjective(self.discriminator, config)
 
     def draw(self, step: int, rank: int = 0, replicas: int = 1) -> Batch:
         """This worker's share of the pictures and codes of `step`; every epoch sees each picture once."""
@@ -113,13 +94,8 @@ class CGANStep:
         self.discriminator.train()
         real = normalise(batch.pictures.to(self.device)).contiguous(memory_format=torch.channels_last)
         category, codes = batch.category.to(self.device), batch.codes.to(self.device)
-        total, terms = self.on_discriminator(real, self._paint(codes[0], category), category)
-        steps.optimiser_step(self.discriminator_optimiser, total)
-        total, generator_terms = self.on_generator(codes[1], category)
-        steps.optimiser_step(self.generator_optimiser, total)
-        self.average.update(self.generator, self.updates)
-        self.updates += 1
-        return {name: value.detach() for name, value in (terms | generator_terms).items()}
+        fake = self._paint(codes[0], category)
+        return self.update(real=(real, fake, category), fake=(codes[1], category))
 
     @torch.no_grad()
     def _paint(self, codes: Tensor, category: Tensor) -> Tensor:
@@ -136,34 +112,8 @@ class CGANStep:
         category = torch.arange(n, device=self.device).repeat_interleave(columns)
         return self.average.network(codes, category).float().cpu().unflatten(0, (n, columns))
 
-    def state(self) -> dict[str, Any]:
-        """All that a later `load` needs to go on: weights, the average, both optimisers."""
-        return {
-            "updates": self.updates,
-            "generator": self.generator.state_dict(),
-            "average": self.average.network.state_dict(),
-            "discriminator": self.discriminator.state_dict(),
-            "generator_optimiser": self.generator_optimiser.state_dict(),
-            "discriminator_optimiser": self.discriminator_optimiser.state_dict(),
-        }
-
-    def load(self, state: dict[str, Any]) -> None:
-        self.updates = state["updates"]
-        self.average.network.load_state_dict(state["average"])
-        for name in ("generator", "discriminator", "generator_optimiser", "discriminator_optimiser"):
-            getattr(self, name).load_state_dict(state[name])
-
 
 def draw_codes(shape: tuple[int, ...], prior: str, random: np.random.Generator) -> np.ndarray:
     """Latent codes, float32: uniform on [-1, 1] (article) or standard normal (authors' code)."""
     codes = random.uniform(-1, 1, shape) if prior == "uniform" else random.standard_normal(shape)
     return codes.astype(np.float32)
-
-
-def initialise(network: nn.Module) -> nn.Module:
-    """Convolutions and linear layers from N(0, 0.02), biases 0 (DCGAN, Radford et al., 2016)."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            nn.init.normal_(module.weight, 0.0, 0.02)
-            nn.init.zeros_(module.bias)
-    return network

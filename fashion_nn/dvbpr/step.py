@@ -1,7 +1,7 @@
 """One training step of DVBPR: triplets in, named loss terms out. Plain PyTorch on one device."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,25 +14,17 @@ from fashion_nn.dvbpr.network import Recommender
 from fashion_nn.pictures import normalise
 
 
-class Pictures(Protocol):
-    """Pixels by index: uint8 [n, 3, H, W]."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, indices: np.ndarray) -> Tensor: ...
-
-
 @dataclass(frozen=True, slots=True)
 class DVBPRData:
     """pictures: of all items; train: the item indices that each shopper bought and training may see."""
 
-    pictures: Pictures
+    pictures: steps.Pictures
     train: list[np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
 class Triplets:
-    """users [B]; pictures uint8 [M, 3, S, S], each once; positive, negative [B]: rows of pictures; is_negative [B, M]."""
+    """users [B]; pictures uint8 [M, 3, S, S], each once; positive, negative [B]: rows of these; is_negative [B, M]."""
 
     users: Tensor
     pictures: Tensor

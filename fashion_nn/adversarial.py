@@ -1,0 +1,92 @@
+"""What the training steps of both GANs share: two networks, two optimisers, the average of G, and their state."""
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from fashion_nn import steps
+
+
+class AdversarialConfig(Protocol):
+    """The fields of a GAN's config that this room reads."""
+
+    generator_rate: float
+    discriminator_rate: float
+    beta1: float
+    beta2: float
+    average_decay: float
+
+
+STATES = ("generator", "discriminator", "generator_optimiser", "discriminator_optimiser")
+
+
+class AdversarialStep:
+    """Networks and optimisers of one run; a subclass sets the two objectives, draws batches and calls `update`.
+
+    An objective is a module that owns the network it trains and returns (total, named terms): one forward, one
+    backward, so that DistributedDataParallel may wrap it whatever it computes inside.
+    """
+
+    on_generator: nn.Module
+    on_discriminator: nn.Module
+
+    def __init__(
+        self,
+        config: AdversarialConfig,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        device: torch.device,
+        weight_decay: float = 0.0,
+    ) -> None:
+        self.config, self.device, self.updates = config, device, 0
+        self.generator = initialise(generator).to(device, memory_format=torch.channels_last)
+        self.discriminator = initialise(discriminator).to(device, memory_format=torch.channels_last)
+        self.average = steps.Average(self.generator, config.average_decay)
+        self.generator_optimiser, self.discriminator_optimiser = (
+            torch.optim.Adam(
+                network.parameters(), lr=rate, betas=(config.beta1, config.beta2), weight_decay=weight_decay
+            )
+            for network, rate in (
+                (self.generator, config.generator_rate),
+                (self.discriminator, config.discriminator_rate),
+            )
+        )
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "discriminator": self.discriminator}
+
+    def distribute(self, wrap: steps.Wrap, replicas: int) -> None:
+        """Train as one of `replicas` workers; `wrap` is DistributedDataParallel or the like."""
+        self.on_generator, self.on_discriminator = wrap(self.on_generator), wrap(self.on_discriminator)
+
+    def update(self, real: tuple[Any, ...], fake: tuple[Any, ...]) -> dict[str, Tensor]:
+        """One update of D on its objective's inputs `real`, then one of G on `fake`; returns all terms, detached."""
+        total, terms = self.on_discriminator(*real)
+        steps.optimiser_step(self.discriminator_optimiser, total)
+        total, generator_terms = self.on_generator(*fake)
+        steps.optimiser_step(self.generator_optimiser, total)
+        self.average.update(self.generator, self.updates)
+        self.updates += 1
+        return {name: value.detach() for name, value in (terms | generator_terms).items()}
+
+    def state(self) -> dict[str, Any]:
+        """All that a later `load` needs to go on: weights, the average, both optimisers."""
+        parts = {name: getattr(self, name).state_dict() for name in STATES}
+        return parts | {"average": self.average.network.state_dict(), "updates": self.updates}
+
+    def load(self, state: dict[str, Any]) -> None:
+        for name in STATES:
+            getattr(self, name).load_state_dict(state[name])
+        self.average.network.load_state_dict(state["average"])
+        self.updates = state["updates"]
+
+
+def initialise(network: nn.Module) -> nn.Module:
+    """Convolutions and linear layers from N(0, 0.02), biases 0 (DCGAN, Radford et al., 2016)."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, 0.0, 0.02)
+            nn.init.zeros_(module.bias)
+    return network
