@@ -1,0 +1,126 @@
+"""What the deployments hand to each other and to the gateway. Light to import: no tensors, no web framework."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """Time spent on a reply, in milliseconds: in the networks, and on pictures (decoding, encoding, storing)."""
+
+    compute_ms: float = 0.0
+    encode_ms: float = 0.0
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(compute_ms=self.compute_ms + other.compute_ms, encode_ms=self.encode_ms + other.encode_ms)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredPicture:
+    """A picture in the bucket."""
+
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoosePicture:
+    """A picture that is kept nowhere."""
+
+    data: bytes = field(repr=False)
+    media_type: str
+
+
+AnyPicture = StoredPicture | LoosePicture
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """What every reply says: the release it was made with and the time it took."""
+
+    release: str
+    work: Work
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taste(Reply):
+    """A shopper's taste θ [K], in the space of the looks of its release."""
+
+    vector: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scores(Reply):
+    """Preference scores in the order asked for."""
+
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OfferedItem:
+    """A catalogue entry, with a score where a shopper was named."""
+
+    item_id: str
+    category: str
+    picture: StoredPicture
+    score: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OfferedDesign:
+    """A generated item; without an id where it was not kept."""
+
+    design_id: str | None
+    category: str
+    picture: AnyPicture
+    score: float
+    realism: float
+
+
+Offer = OfferedItem | OfferedDesign
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offers(Reply):
+    """Items or designs, best first: either can be handed to the fitting room."""
+
+    offers: tuple[Offer, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alteration(Reply):
+    """An item's reconstruction and its stages, ever more personal."""
+
+    reconstruction: OfferedDesign
+    stages: tuple[OfferedDesign, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FittedPicture:
+    """A fitting (height, width in pixels: of the picture sent in, and of the network's)."""
+
+    picture: LoosePicture
+    mask: LoosePicture
+    size: tuple[int, int]
+    network_size: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fittings(Reply):
+    """A person in one garment after another; `offers` are those garments where they were offered."""
+
+    fitted: tuple[FittedPicture, ...]
+    offers: tuple[Offer, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contents(Reply):
+    """What a release holds."""
+
+    categories: tuple[str, ...]
+    items: int
+    shoppers: int
+    configs: dict[str, Any]
+    metrics: dict[str, Any]
