@@ -1,0 +1,116 @@
+"""What a deployment decides: where the bucket is, who may open it, which ports, which limits.
+
+Every field can be set by an environment variable, `ATELIER_` and the field's name in capitals:
+`ATELIER_BUCKET_URL=s3://shop/atelier`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_PREFIX = "ATELIER_"
+
+
+def _checked_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "s3" and parts.netloc:
+        return url.rstrip("/")
+    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+        return url
+    raise ValueError(f"{url!r} is neither s3://bucket[/prefix] nor file:///absolute/path")
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+StoreUrl = Annotated[str, AfterValidator(_checked_url)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+class Settings(BaseSettings):
+    """One immutable set of settings; `model_copy(update=…)` makes another."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+
+    bucket_url: StoreUrl = "s3://atelier"
+    s3_endpoint: str | None = None  # None: the embedded server on loopback
+    s3_public_endpoint: str | None = None  # what signed URLs name, where clients see another address
+    s3_access_key: str | None = None  # None: boto3's own search (environment, role, profile)
+    s3_secret_key: SecretStr | None = None
+    s3_region: str = "us-east-1"
+    s3_connect_timeout_s: float = Field(3.0, gt=0)
+    s3_read_timeout_s: float = Field(30.0, gt=0)
+    s3_attempts: int = Field(4, ge=1, le=10)  # the first try included
+    s3_connections: int = Field(16, ge=1)  # of one client; also how many transfers run side by side
+    s3_multipart_bytes: int = Field(16 * 2**20, ge=5 * 2**20)  # from here on in parts
+    s3_part_bytes: int = Field(8 * 2**20, ge=5 * 2**20)
+    signed_url_expires_s: int = Field(3600, ge=1, le=7 * 24 * 3600)
+
+    home: AbsolutePath = Path(".atelier")  # local data, caches, files about running processes
+
+    ray_address: str | None = None  # "host:port" of a running head; None: a local one of our own
+    ray_cpus: int = Field(4, ge=1)  # logical: replicas take fractions of them
+    ray_object_store_bytes: int = Field(200 * 2**20, ge=80 * 2**20)
+
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(8000, ge=0, le=65535)
+    request_timeout_s: float = Field(60.0, gt=0)
+    max_picture_bytes: int = Field(10 * 2**20, ge=1)
+    max_picture_pixels: int = Field(25_000_000, ge=1)
+
+    @model_validator(mode="after")
+    def _keys_come_in_pairs(self) -> "Settings":
+        if (self.s3_access_key is None) != (self.s3_secret_key is None):
+            raise ValueError("s3_access_key and s3_secret_key are set together or not at all")
+        return self
+
+    @property
+    def cache(self) -> Path:
+        """The folder for what can be fetched again."""
+        return self.home / "cache"
+
+    @property
+    def folder(self) -> Path | None:
+        """The local folder behind a file:// bucket; None where the bucket is in S3."""
+        parts = urlsplit(self.bucket_url)
+        return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    def with_updates(self, **changes: Any) -> "Settings":
+        """A validated copy with some fields changed."""
+        known = {name: getattr(self, name) for name in self.model_fields_set}
+        return Settings(**{**known, **changes})
+
+    def environment(self, *, same_machine: bool = True) -> dict[str, str]:
+        """The variables with which a Ray worker or job on any node sees these settings.
+
+        `ATELIER_*` for our own code and `AWS_*` for pyarrow, which Ray Train stores checkpoints with.
+        Contains the secret key: hand it to a process, never to a log.
+        `same_machine=False` leaves out `home`, a path of this machine.
+        """
+        own = self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        if self.s3_secret_key is not None:
+            own["s3_secret_key"] = self.s3_secret_key.get_secret_value()
+        own.pop("ray_address", None)
+        own.pop("home", None)
+        if same_machine:
+            own["home"] = str(self.home)
+        return {**{ENV_PREFIX + k.upper(): str(v) for k, v in own.items()}, **self._aws_environment()}
+
+    def _aws_environment(self) -> dict[str, str]:
+        if self.folder is not None:
+            return {}
+        found = {
+            "AWS_REGION": self.s3_region,
+            "AWS_DEFAULT_REGION": self.s3_region,
+            "AWS_ENDPOINT_URL_S3": self.s3_endpoint,
+            "AWS_ACCESS_KEY_ID": self.s3_access_key,
+            "AWS_SECRET_ACCESS_KEY": self.s3_secret_key and self.s3_secret_key.get_secret_value(),
+            "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+            "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+            "AWS_EC2_METADATA_DISABLED": "true" if self.s3_access_key else None,
+        }
+        return {name: value for name, value in found.items() if value is not None}
