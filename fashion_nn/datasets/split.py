@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,3 +63,20 @@ def _distinct(catalogue: Catalogue) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     latest = np.ones(m, bool)
     latest[:-1] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
     return users[latest], items[latest], recency[latest]
+
+
+def drop_items(
+    catalogue: Catalogue, split: Split, items: Sequence[int] | np.ndarray
+) -> tuple[Catalogue, Split]:
+    """Catalogue and split as if `items` had not been listed; users left without any interaction go too."""
+    kept_items = np.setdiff1d(np.arange(len(catalogue)), np.asarray(items, dtype=np.int64))
+    places = np.full(len(catalogue) + 1, -1)  # the last one for "none", which is -1
+    places[kept_items] = np.arange(len(kept_items))
+    remaining = catalogue.interactions[places[catalogue.interactions[:, 1]] >= 0]
+    kept_users = np.unique(remaining[:, 0])
+    moved = [places[split.train[user]] for user in kept_users]
+    return catalogue.without(items), Split(
+        train=[items[items >= 0] for items in moved],
+        validation=places[split.validation[kept_users]],
+        test=places[split.test[kept_users]],
+    )
