@@ -89,6 +89,7 @@ def debug() -> DVBPRConfig:
         dropout=0.0,
         dimensions=8,
         picture_size=32,
+        taste_decay=0.01,
         batch_size=8,
         steps=10,
         learning_rate=1e-3,

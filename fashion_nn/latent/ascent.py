@@ -3,7 +3,7 @@
 `LatentOptimiser.run` is the whole of what serving knows of latent optimisation.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -52,10 +52,10 @@ class LatentOptimiser:
         self.networks = Networks(*(network.eval().requires_grad_(False) for network in networks))
         self.rows_per_pass = rows_per_pass
 
-    def run(self, ascents: Sequence[Ascent]) -> list[Ascended]:
+    def run(self, ascents: Sequence[Ascent]) -> list[Ascended | FloatingPointError]:
         """Ascend all requests together; answers in the order of the requests.
 
-        Raises FloatingPointError naming the request when none of its rows stayed finite.
+        A request of which no row stayed finite has its FloatingPointError in place of an answer; the others go on.
         """
         rows = concatenated([rows_of(ascent, self.networks) for ascent in ascents])
         starts = torch.cat([ascent.starts for ascent in ascents])
@@ -87,15 +87,18 @@ class LatentOptimiser:
         return best, first
 
     @torch.no_grad()
-    def _answers(self, ascents: Sequence[Ascent], rows: Rows, codes: Tensor, first: Tensor) -> list[Ascended]:
+    def _answers(
+        self, ascents: Sequence[Ascent], rows: Rows, codes: Tensor, first: Tensor
+    ) -> list[Ascended | FloatingPointError]:
         parts = torch.arange(len(codes), device=codes.device).split([len(a.starts) for a in ascents])
-        answers = []
-        for number, (ascent, part) in enumerate(zip(ascents, parts, strict=True)):
+        answers: list[Ascended | FloatingPointError] = []
+        for ascent, part in zip(ascents, parts, strict=True):
             final = scores(self.networks, codes[part], Rows(*(column[part] for column in rows)))
             if not final.objective.isfinite().any():
-                raise FloatingPointError(f"request {number}: no row stayed finite")
+                answers.append(FloatingPointError(f"none of {len(part)} rows stayed finite"))
+                continue
             objective = torch.where(final.objective.isfinite(), final.objective, -torch.inf)
-            kept = torch.tensor(list(differing(final.pictures, objective, ascent.keep)), device=codes.device)
+            kept = torch.tensor(differing(final.pictures, objective, ascent.keep), device=codes.device)
             climb = (final.objective - first[part])[kept]
             answers.append(Ascended(codes[part][kept], Scores(*(column[kept] for column in final)), climb))
         return answers
@@ -120,7 +123,7 @@ def concatenated(rows: Sequence[Rows]) -> Rows:
     return Rows(*(torch.cat(columns) for columns in zip(*rows, strict=True)))
 
 
-def differing(pictures: Tensor, objective: Tensor, keep: int, *, distance: float = 0.02) -> Iterator[int]:
+def differing(pictures: Tensor, objective: Tensor, keep: int, *, distance: float = 0.02) -> list[int]:
     """The rows of the `keep` best objectives whose pictures differ, best first; look-alikes only fill what is left.
 
     Two pictures [3, S, S] are the same design when their mean absolute difference is below `distance` of the range.
@@ -130,4 +133,4 @@ def differing(pictures: Tensor, objective: Tensor, keep: int, *, distance: float
     for row in objective.argsort(descending=True).tolist():
         nearest = min(((pictures[row] - pictures[other]).abs().mean().item() / 2 for other in chosen), default=1.0)
         (chosen if nearest >= distance else alike).append(row)
-    return iter((chosen + alike)[:keep])
+    return (chosen + alike)[:keep]

@@ -1,0 +1,69 @@
+import pytest
+import torch
+from torch import nn
+
+from fashion_nn.dvbpr import config
+from fashion_nn.dvbpr.network import Look, Recommender, upsample
+from tests.fashion_nn.drawn import receptive_field, shapes_of
+
+
+def test_the_papers_look_has_cnn_f_shapes_layer_by_layer():
+    look = Look(config.paper()).eval()
+    assert shapes_of(look, (nn.Conv2d, nn.MaxPool2d, nn.Linear), torch.zeros(1, 3, 224, 224)) == [
+        (64, 54, 54),
+        (64, 27, 27),
+        (256, 27, 27),
+        (256, 13, 13),
+        (256, 13, 13),
+        (256, 13, 13),
+        (256, 13, 13),
+        (256, 6, 6),
+        (4096,),
+        (4096,),
+        (50,),
+    ]
+
+
+def test_the_authors_padding_gives_seven_by_seven_features():
+    look = Look(config.authors()).eval()
+    assert shapes_of(look, (nn.MaxPool2d,), torch.zeros(1, 3, 224, 224))[-1] == (256, 7, 7)
+
+
+@pytest.mark.parametrize(("name", "side", "dimensions"), [("paper", 6, 50), ("authors", 7, 100)])
+def test_parameter_count(name: str, side: int, dimensions: int):
+    convolutions = 3 * 64 * 121 + 64 * 256 * 25 + 3 * 256 * 256 * 9 + 64 + 4 * 256
+    head = 256 * side * side * 4096 + 4096 * 4096 + 4096 * dimensions + 2 * 4096 + dimensions
+    look = Look(getattr(config, name)())
+    assert sum(p.numel() for p in look.parameters()) == convolutions + head
+
+
+def test_receptive_field_of_the_papers_features():
+    features = Look(config.paper()).features.double()
+    for layer in features:
+        if isinstance(layer, nn.MaxPool2d):  # an average sees every place that a maximum might
+            layer.forward = lambda x: nn.functional.avg_pool2d(x, 2)
+        if isinstance(layer, nn.ReLU):
+            layer.forward = lambda x: x
+    field = receptive_field(features, [torch.rand(1, 3, 224, 224, dtype=torch.double)], (3, 3))
+    assert field == (11 + 4 * (1 + 2 * (4 + 1 + 2 * (6 + 1))),) * 2
+
+
+def test_tastes_start_between_zero_and_a_hundredth():
+    taste = Recommender(config.debug(), 50).taste.weight
+    assert taste.shape == (50, 8)
+    assert 0 <= taste.min() and taste.max() <= 0.01
+
+
+def test_upsample_repeats_pixels():
+    picture = torch.arange(4.0).reshape(1, 1, 2, 2).expand(1, 3, 2, 2)
+    assert upsample(picture, 4)[0, 0].tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "limit"),
+    [("picture_size", 32, "64"), ("dropout", 1.0, "0.95"), ("batch_size", 0, "1"), ("split", "first", "random")],
+)
+def test_a_wrong_value_is_refused_with_field_value_and_limit(field: str, value: object, limit: str):
+    with pytest.raises(ValueError, match=field) as refusal:
+        config.DVBPRConfig(**{field: value})
+    assert str(value) in str(refusal.value) and limit in str(refusal.value)
