@@ -21,7 +21,11 @@ from botocore.exceptions import (
     NoCredentialsError,
     PartialCredentialsError,
 )
+from botocore.exceptions import (
+    ConnectionError as Unconnected,
+)
 from s3transfer.manager import TransferConfig, TransferManager
+from urllib3.exceptions import HTTPError as BrokenBody
 
 from cluster.folder_store import beside
 from cluster.object_store import (
@@ -52,6 +56,7 @@ _DENIED = {
 }
 _TAKEN = {"PreconditionFailed", "412"}
 _COLLIDED = {"ConditionalRequestConflict", "OperationAborted", "409"}  # two at once: try again
+_UNREACHED = (HTTPClientError, Unconnected)
 _CHUNK = 2**20
 _LONGEST_PAUSE_S = 2.0
 
@@ -201,7 +206,7 @@ class S3Store(ObjectStore):
             with found["Body"] as body:
                 for chunk in iter(lambda: body.read(_CHUNK), b""):
                     sink.write(chunk)
-        except (HTTPClientError, BotoCoreError) as error:
+        except (BotoCoreError, BrokenBody) as error:  # not all of urllib3's are made botocore's
             raise _BrokenStream(self.bucket, key, self._described(error)) from error
 
     def _retried(self, attempt: Callable[[], _T], on: type[StoreError]) -> _T:
@@ -248,7 +253,7 @@ class S3Store(ObjectStore):
             raise _kind(error)(self.bucket, name, self._described(error)) from error
         except (NoCredentialsError, PartialCredentialsError) as error:
             raise AccessDenied(self.bucket, name, self._described(error)) from error
-        except HTTPClientError as error:
+        except _UNREACHED as error:
             raise Unavailable(self.bucket, name, self._described(error)) from error
         except BotoCoreError as error:
             raise StoreError(self.bucket, name, self._described(error)) from error
