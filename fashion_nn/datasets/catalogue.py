@@ -24,8 +24,7 @@ _LONGEST = np.iinfo(np.int64)
 class Catalogue:
     """n items in categories, and m interactions of shoppers with them.
 
-    Every category has an item and every user an interaction. Categories are sorted, users stand in the order
-    of their first interaction. A user may have bought an item twice.
+    Every category has an item and every user an interaction; a user may have bought an item twice.
     """
 
     item_ids: list[str]
@@ -60,7 +59,8 @@ class Catalogue:
 
 
 def read_catalogue(folder: Path | str, *, on_problem: OnProblem = "skip") -> Catalogue:
-    """Reads the layout above. Pictures must exist; they are not decoded here.
+    """Reads the layout above. Pictures must exist; they are not decoded here. Categories come out sorted,
+    items in the order of their file, users in the order of their first interaction.
 
     Malformed rows, ids given twice, missing pictures, pictures outside of the folder and unknown items in the
     interactions are listed in `problems` and passed by, or refused together under "refuse" (DataError).

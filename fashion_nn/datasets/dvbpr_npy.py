@@ -28,12 +28,12 @@ def read_dvbpr(
 ) -> tuple[Catalogue, Split]:
     """Catalogue and the authors' own split. Item and user ids are their numbers in the file.
 
-    The file does not name its categories: `categories` does, in the order of the one-hot vectors ("category 0"
-    and so on unless given; a set without has the one category "item"). Pictures stay JPEG bytes until they are
-    read. Times are not read: timestamps are 0.
+    The file does not name its categories: `categories` does, in the order of the one-hot vectors ("category
+    0" and so on unless given; a set without has the one category "item"). Pictures stay JPEG bytes until they
+    are read. Times are not read: timestamps are 0.
     Items without a picture or a one-hot category, unknown items, and items that a user has in two places are
-    listed in `problems` and passed by, or refused together under "refuse" (DataError). Raises DataError either
-    way where the file is missing, of another shape, or asks for a class that is not plain.
+    listed in `problems` and passed by, or refused together under "refuse" (DataError). Raises DataError
+    either way where the file is missing, of another shape, or asks for a class that is not plain.
     """
     problems = ProblemList(on_problem)
     contents = _load(Path(path))

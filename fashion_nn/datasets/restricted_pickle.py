@@ -1,4 +1,4 @@
-"""Reads object arrays from `.npy` files without trusting them: numbers, text, bytes and plain containers alone.
+"""Object arrays from `.npy` files that are not trusted: numbers, text, bytes and plain containers alone.
 
 A pickle is a program that may call whatever it can name. Here the names that it may use are listed, and those
 of NumPy lead to stand-ins, so that not even NumPy's own restoring of arrays sees unchecked data.

@@ -76,7 +76,7 @@ def drop_items(
     kept_users = np.unique(remaining[:, 0])
     moved = [places[split.train[user]] for user in kept_users]
     return catalogue.without(items), Split(
-        train=[items[items >= 0] for items in moved],
+        train=[own[own >= 0] for own in moved],
         validation=places[split.validation[kept_users]],
         test=places[split.test[kept_users]],
     )

@@ -80,8 +80,8 @@ def _auc_of_users(scores: Scores, split: Split, users: np.ndarray, held_out: np.
     wanted = table.gather(1, torch.as_tensor(held_out, device=table.device)[:, None])
     below, equal = (table < wanted).sum(1), (table == wanted).sum(1)
     wins = (below.double() + equal.double() / 2).cpu().numpy()
-    own = table[torch.as_tensor(own_rows), torch.as_tensor(own_items)]
-    own_wanted = wanted[torch.as_tensor(own_rows), 0]
+    own = table[own_rows, own_items]
+    own_wanted = wanted[own_rows, 0]
     own_wins = ((own < own_wanted).double() + (own == own_wanted).double() / 2).cpu().numpy()
     wins -= np.bincount(own_rows, weights=own_wins, minlength=len(users))
     unobserved = n_items - np.bincount(own_rows, minlength=len(users))
