@@ -24,6 +24,7 @@ from cluster.s3_store import S3Store
 from cluster.settings import Settings
 
 _READY_TIMEOUT_S = 60.0
+_ANSWER_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 10.0
 _HOST = "127.0.0.1"
 
@@ -135,7 +136,9 @@ class LocalS3:
 
     def _wait_until_ready(self, running: dict[str, int]) -> None:
         """Until a signed request is answered; making sure of the bucket is that request."""
-        patient = self._settings.with_updates(**self.settings_update(), s3_attempts=1, s3_read_timeout_s=10.0)
+        patient = self._settings.with_updates(
+            **self.settings_update(), s3_attempts=1, s3_read_timeout_s=_ANSWER_TIMEOUT_S
+        )
         store = S3Store(self._settings.bucket_url, patient)
         deadline = time.monotonic() + _READY_TIMEOUT_S
         while True:
