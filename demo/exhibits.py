@@ -15,7 +15,7 @@ class Shown:
     picture: Image.Image
     label: str
     score: float | None = None
-    wish: float | None = None  # the stated taste asked about the same picture: the truth behind the score
+    liked_over: float | None = None  # share of the category's items that the stated taste puts below it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,10 +35,10 @@ class Board:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShopperBoards:
-    """One shopper: who, the taste as the world states it, and the boards."""
+    """One shopper: who, what is known about the taste, and the boards."""
 
-    user_id: str
-    taste: str
+    name: str
+    taste: str  # in words
     boards: Sequence[Board]
 
 
@@ -46,7 +46,7 @@ class ShopperBoards:
 class Strip:
     """An item altered towards a shopper's taste: the item, its reconstruction, the stages."""
 
-    user_id: str
+    shopper: str
     category: str
     item: Shown
     stages: Sequence[Shown]  # the reconstruction first

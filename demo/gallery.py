@@ -45,9 +45,9 @@ class Hanging:
         """Write the composed pictures, the answers, and the page."""
         for shopper in exhibition.shoppers:
             for board in shopper.boards:
-                self.save(board_sheet(board), f"boards/{slug(shopper.user_id, board.category)}.png")
+                self.save(board_sheet(board), f"boards/{slug(shopper.name, board.category)}.png")
         for strip in exhibition.strips:
-            self.save(strip_sheet(strip), f"strips/{slug(strip.user_id, strip.category)}.png")
+            self.save(strip_sheet(strip), f"strips/{slug(strip.shopper, strip.category)}.png")
         for fitted in (*exhibition.fittings, *exhibition.composed):
             self.save(fitting_sheet(fitted), f"fittings/{slug(fitted.name)}.png")
         for name, answer in exhibition.answers.items():
@@ -136,7 +136,7 @@ def enlarged(picture: Image.Image) -> Image.Image:
 
 def caption(shown: Shown) -> str:
     """Label and score, as written under a picture of a sheet."""
-    return shown.label if shown.score is None else f"{shown.label}  {shown.score:+.2f}"
+    return shown.label if shown.score is None else f"{shown.label}  {shown.score:.2f}"
 
 
 def in_words(category: str) -> str:

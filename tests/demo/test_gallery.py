@@ -26,7 +26,7 @@ def picture(colour: str, size: tuple[int, int] = (16, 16)) -> Image.Image:
 
 
 def shown(score: float) -> Shown:
-    return Shown(picture=picture("red"), label="item-7", score=score)
+    return Shown(picture=picture("red"), label="item-7", score=score, liked_over=0.975)
 
 
 @pytest.fixture
@@ -48,10 +48,10 @@ def exhibition() -> Exhibition:
     return Exhibition(
         release="r-1",
         figures=[Figure(value="0.91", meaning="AUC")],
-        shoppers=[ShopperBoards(user_id="u/1", taste="likes light & plain", boards=[board])],
+        shoppers=[ShopperBoards(name="u/1", taste="likes light & plain", boards=[board])],
         strips=[
             Strip(
-                user_id="u/1",
+                shopper="u/1",
                 category="women-tops",
                 item=shown(0),
                 stages=[shown(1), shown(2)],
