@@ -1,0 +1,125 @@
+"""Train the try-on network: `python -m training.cagan --config demo --data URL --run NAME`."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fashion_nn.cagan import config as configs
+from fashion_nn.cagan.config import CAGANConfig
+from fashion_nn.cagan.network import Discriminator, Generator
+from fashion_nn.cagan.step import CAGANData, CAGANStep
+from fashion_nn.datasets.picture_table import PictureTable
+from fashion_nn.datasets.problems import DataError, Problem, fatal
+from fashion_nn.datasets.viton import Pairs, read_pairs
+from fashion_nn.metrics.fittings import mask_iou, mean_error
+from fashion_nn.pictures import normalise
+from training.command import main
+from training.recipe import Recipe, Source, Summary
+
+BATCH = 32  # pairs measured at once
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairData:
+    """Pairs whose pictures decode, with their pixels; `masks` where every pair has a true one."""
+
+    pairs: Pairs
+    persons: PictureTable
+    garments: PictureTable
+    masks: PictureTable | None
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Pairs to learn from, and pairs to measure on where there are any."""
+
+    train: PairData
+    test: PairData | None
+
+
+class CAGANRecipe(Recipe):
+    """Persons and the garments they wear → a painter of persons with other garments."""
+
+    name = "cagan"
+    configs = configs
+    columns = ("person", "worn", "wanted", "mask", "result")
+
+    def open(self, source: Source, config: CAGANConfig) -> Parts:
+        folder = source.path / "pairs" if (source.path / "pairs").is_dir() else source.path
+        train = open_pairs(folder, "train", source, config)
+        if len(train.pairs) < 2:
+            raise fatal(folder, None, "one pair is not enough: another garment is needed to be put on")
+        has_test = (folder / "test_pairs.txt").exists()
+        return Parts(train, open_pairs(folder, "test", source, config) if has_test else None)
+
+    def summary(self, data: Parts) -> Summary:
+        parts = [part for part in (data.train, data.test) if part]
+        counts = {"pairs": len(data.train.pairs), "test pairs": len(data.test.pairs) if data.test else 0}
+        problems = tuple(problem for part in parts for problem in part.problems)
+        return Summary(counts=counts, identity={}, problems=problems)
+
+    def build(self, config: CAGANConfig, data: Parts, device: torch.device) -> CAGANStep:
+        return CAGANStep(config, CAGANData(data.train.persons, data.train.garments), device)
+
+    def networks(self, config: CAGANConfig, data: Parts) -> dict[str, nn.Module]:
+        return {"generator": Generator(config), "discriminator": Discriminator(config)}
+
+    def evaluate(self, step: CAGANStep, data: Parts) -> dict[str, float]:
+        """On the test pairs, each fitted with the next one's garment: means over all pairs.
+
+        test/cycle: error after changing there and back; with true masks also test/mask_iou, of the learnt mask
+        with the worn garment's, and test/outside, what was changed outside of that.
+        """
+        if data.test is None:
+            return {}
+        cuts = range(0, len(data.test.pairs), BATCH)
+        parts = [measured(step, data.test, np.arange(cut, min(cut + BATCH, len(data.test.pairs)))) for cut in cuts]
+        names = parts[0].keys()
+        return {f"test/{name}": float(torch.cat([part[name] for part in parts]).nanmean()) for name in names}
+
+
+def open_pairs(folder: Path, part: str, source: Source, config: CAGANConfig) -> PairData:
+    """Read one part of the pairs and letterbox its pictures to the config's size. Raises DataError."""
+    pairs = read_pairs(folder, part=part, on_problem=source.on_problem)
+    tables = [_table(each, source, config) for each in (pairs.persons, pairs.garments)]
+    broken = np.unique(np.concatenate([table.failed for table in tables]))
+    problems = tuple(problem for table in tables for problem in table.problems)
+    if len(broken) and (source.on_problem == "refuse" or len(broken) == len(pairs)):
+        raise DataError(problems)
+    if len(broken):
+        pairs = pairs.without(broken)
+        tables = [_table(each, source, config) for each in (pairs.persons, pairs.garments)]
+    masks = None if None in pairs.masks else _table(pairs.masks, source, config, channels=1)
+    found = (*pairs.problems, *problems, *(masks.problems if masks else ()))
+    return PairData(pairs=pairs, persons=tables[0], garments=tables[1], masks=masks, problems=found)
+
+
+def _table(sources: list, source: Source, config: CAGANConfig, channels: int = 3) -> PictureTable:
+    return PictureTable.build(sources, height=config.height, width=config.width, cache=source.cache, channels=channels)
+
+
+@torch.inference_mode()
+def measured(step: CAGANStep, test: PairData, places: np.ndarray) -> dict[str, Tensor]:
+    """Each measure [B] of the pairs at `places`."""
+    following = (places + 1) % len(test.pairs)
+    tables = (test.persons[places], test.garments[places], test.garments[following])
+    person, worn, wanted = (normalise(pixels.to(step.device)) for pixels in tables)
+    fitting = step.average.network(person, worn, wanted)
+    returned = step.average.network(fitting.picture, wanted, worn)
+    found = {"cycle": mean_error(returned.picture, person)}
+    if test.masks is not None:
+        true = test.masks[places].to(step.device).float() / 255
+        found["mask_iou"] = mask_iou(fitting.mask, true)
+        found["outside"] = mean_error(fitting.picture, person, inside=1 - true)
+    return {name: value.cpu() for name, value in found.items()}
+
+
+RECIPE = CAGANRecipe()
+
+if __name__ == "__main__":
+    sys.exit(main("cagan"))

@@ -1,0 +1,71 @@
+"""A catalogue with its pictures decoded: the data of the recommender and of the generator."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fashion_nn.datasets.catalogue import Catalogue, read_catalogue
+from fashion_nn.datasets.dvbpr_npy import read_dvbpr
+from fashion_nn.datasets.picture_table import PictureTable
+from fashion_nn.datasets.problems import DataError, Problem
+from fashion_nn.datasets.split import Split
+from training.recipe import Source
+
+
+class Rows:
+    """Some rows of a picture table, as a table of their own: uint8 [n, C, H, W] by index."""
+
+    def __init__(self, table: PictureTable, kept: np.ndarray) -> None:
+        self.table, self.kept = table, kept
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+    def __getitem__(self, indices: np.ndarray | slice) -> torch.Tensor:
+        return self.table[self.kept[indices]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CatalogueData:
+    """Items whose pictures decode, with their pixels; `split` where the data brings its own."""
+
+    catalogue: Catalogue
+    pictures: Rows
+    split: Split | None
+    problems: tuple[Problem, ...]
+
+
+def open_catalogue(source: Source, *, size: int) -> CatalogueData:
+    """Read the catalogue at `source` and letterbox its pictures to `size` pixels. Raises DataError."""
+    catalogue, split = _read(source)
+    table = PictureTable.build(catalogue.pictures, height=size, width=size, cache=source.cache)
+    problems = (*catalogue.problems, *table.problems)
+    if len(table.failed) and (source.on_problem == "refuse" or len(table.failed) == len(catalogue)):
+        raise DataError(table.problems)
+    kept = np.setdiff1d(np.arange(len(catalogue)), table.failed)
+    if len(table.failed):
+        whole, catalogue = catalogue, catalogue.without(table.failed)
+        split = split and _without(split, whole, catalogue, kept)
+    return CatalogueData(catalogue=catalogue, pictures=Rows(table, kept), split=split, problems=problems)
+
+
+def _read(source: Source) -> tuple[Catalogue, Split | None]:
+    """The folder layout, or the DVBPR authors' file, which brings its split."""
+    if source.path.suffix == ".npy":
+        return read_dvbpr(source.path, on_problem=source.on_problem)
+    return read_catalogue(source.path, on_problem=source.on_problem), None
+
+
+def _without(split: Split, whole: Catalogue, rest: Catalogue, kept: np.ndarray) -> Split:
+    """`split` of the catalogue `whole` in the indices of `rest`, which has the items `kept` alone."""
+    place = np.full(len(whole) + 1, -1)  # the last entry answers for -1
+    place[kept] = np.arange(len(kept))
+    row = {user: index for index, user in enumerate(whole.user_ids)}
+    users = np.array([row[user] for user in rest.user_ids], dtype=np.int64)
+    moved = [place[split.train[user]] for user in users]
+    return Split(
+        train=[items[items >= 0] for items in moved],
+        validation=place[split.validation[users]],
+        test=place[split.test[users]],
+    )

@@ -1,0 +1,167 @@
+"""How far a run is: rows from the first worker to the driver, a bar on a terminal, plain lines elsewhere."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+POLL_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Terms averaged over the steps since the last row and over all workers."""
+
+    step: int  # done so far
+    steps: int  # to be done in all
+    terms: dict[str, float]
+    seconds_left: float
+
+    def __str__(self) -> str:
+        terms = "  ".join(f"{name} {number(value)}" for name, value in self.terms.items())
+        return f"step {self.step}/{self.steps}  {duration(self.seconds_left)} left  {terms}"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something worth a line besides the rows."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Message = Row | Note
+
+
+class BoardLost(Exception):
+    """The board cannot be read any more; the run goes on without it."""
+
+
+class Board:
+    """What the run has said so far, in order: written by the first worker, read by the driver.
+
+    Runs as a Ray actor, so that the two may be on different machines.
+    """
+
+    def __init__(self) -> None:
+        self._messages: list[Message] = []
+
+    def tell(self, message: Message) -> None:
+        self._messages.append(message)
+
+    def since(self, seen: int) -> list[Message]:
+        """All but the first `seen` messages."""
+        return self._messages[seen:]
+
+
+class Screen(Protocol):
+    """Where a run's messages are shown."""
+
+    def show(self, message: Message) -> None: ...
+
+
+@dataclass(slots=True)
+class Lines:
+    """One plain line a message: for logs."""
+
+    name: str
+    console: Console
+
+    def show(self, message: Message) -> None:
+        self.console.print(f"{self.name}  {message}", soft_wrap=True, markup=False, highlight=False)
+
+
+@dataclass(slots=True)
+class Bar:
+    """A bar with the time left, the newest terms below it; notes scroll by above."""
+
+    name: str
+    progress: Progress
+    task: TaskID | None = field(default=None)
+
+    def show(self, message: Message) -> None:
+        if isinstance(message, Note):
+            return self.progress.console.print(f"{self.name}  {message}", markup=False, highlight=False)
+        if self.task is None:
+            self.task = self.progress.add_task(self.name, total=message.steps, left="", terms="")
+        terms = "  ".join(f"{name} {number(value)}" for name, value in message.terms.items())
+        left = f"{duration(message.seconds_left)} left"
+        self.progress.update(self.task, completed=message.step, total=message.steps, left=left, terms=terms)
+
+
+@contextmanager
+def screen(name: str, console: Console) -> Iterator[Screen]:
+    """A bar where `console` is a terminal, lines elsewhere."""
+    if not console.is_terminal:
+        yield Lines(name, console)
+        return
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+        TextColumn("[dim]{task.fields[terms]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield Bar(name, progress)
+
+
+@contextmanager
+def following(read: Callable[[int], list[Message]], show: Callable[[Message], None]) -> Iterator[None]:
+    """While inside, shows in a thread what `read(seen)` brings; on the way out, what is still unseen."""
+    follower = _Follower(read, show)
+    thread = threading.Thread(target=follower.run, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        follower.stop.set()
+        thread.join()
+
+
+class _Follower:
+    def __init__(self, read: Callable[[int], list[Message]], show: Callable[[Message], None]) -> None:
+        self.read, self.show = read, show
+        self.stop, self.seen = threading.Event(), 0
+
+    def run(self) -> None:
+        try:
+            while not self.stop.wait(POLL_S):
+                self.catch_up()
+            self.catch_up()
+        except BoardLost as error:
+            self.show(Note(f"no more progress is shown: {error}"))
+
+    def catch_up(self) -> None:
+        for message in self.read(self.seen):
+            self.show(message)
+            self.seen += 1
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a reader wants them: 8 s, 3 min 20 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def number(value: float) -> str:
+    """Four significant digits."""
+    return f"{value:.4g}"
+
+
+def table(values: Mapping[str, Any]) -> str:
+    """Names and values in two columns."""
+    width = max(map(len, values), default=0)
+    shown = {name: number(value) if isinstance(value, float) else str(value) for name, value in values.items()}
+    return "\n".join(f"  {name:<{width}}  {value}" for name, value in shown.items())
