@@ -1,0 +1,265 @@
+"""Releases: everything that a serving cluster needs, immutable, and the record of which one serves.
+
+    releases/<id>/manifest.json           files with size and SHA-256, configs, metrics, data, runs, code
+    releases/<id>/<name>                  the files
+    releases/history/<n>.json             one small record for each promotion; the last one holds
+
+Every object is created once and never rewritten. The files come first, the manifest next and the record
+last, so that what is half written is never current. An id ends with the first digits of its manifest's
+hash, so that an id vouches for every byte of its release.
+"""
+
+import getpass
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from cluster.object_store import AlreadyExists, NotFound, ObjectStore, StoreError, check_key
+
+_ROOT = "releases"
+_HISTORY = f"{_ROOT}/history"
+_MANIFEST = "manifest.json"
+_ID_DIGITS = 12
+_CHUNK = 2**20
+
+
+class HashMismatch(StoreError):
+    """What was read is not what was released."""
+
+    reason: ClassVar[str] = "hash mismatch"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Promotion:
+    """One record of the history: from `when` on, `release` serves."""
+
+    number: int  # from 1, without gaps
+    release: str
+    when: str  # UTC, ISO 8601
+    by: str
+    why: str
+    token: str  # tells apart two who promote the same at the same moment
+
+
+class ReleaseStore:
+    """The releases of one bucket. All methods may raise StoreError."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def publish(
+        self,
+        files: Mapping[str, Path],
+        *,
+        configs: Mapping[str, Any],
+        metrics: Mapping[str, Any],
+        data: Any,
+        runs: Any,
+        by: str | None = None,
+        why: str = "",
+        categories: Sequence[str] = (),
+        code: str | None = None,
+        promote: bool = True,
+    ) -> str:
+        """Upload a release, record it as the one that serves unless told not to, and return its id.
+
+        `files` maps names within the release to local files. `configs`, `metrics`, `data`, `runs` and
+        `categories` (index = class of the generator) are kept as given, as JSON. `code` is the version of
+        the code, the git commit by default.
+        """
+        contents = {_checked_name(name): _describe(path) for name, path in files.items()}
+        made = datetime.now(UTC)
+        manifest = {
+            "made": made.isoformat(timespec="seconds"),
+            "by": by or _user(),
+            "code": code or code_version(),
+            "categories": list(categories),
+            "configs": configs,
+            "metrics": metrics,
+            "data": data,
+            "runs": runs,
+            "files": contents,
+        }
+        body = json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False).encode()
+        release = f"{made:%Y%m%d-%H%M%S}-{hashlib.sha256(body).hexdigest()[:_ID_DIGITS]}"
+        for name, path in files.items():
+            self._store.upload(path, f"{_ROOT}/{release}/{name}")
+        try:
+            self._store.create(f"{_ROOT}/{release}/{_MANIFEST}", body)
+        except AlreadyExists:
+            pass  # the same id is the same content
+        if promote:
+            self.promote(release, by=by, why=why)
+        return release
+
+    def promote(self, release: str, *, by: str | None = None, why: str = "") -> Promotion:
+        """Make a release the current one by one more record. Raises NotFound, HashMismatch.
+
+        Of two at once both are recorded, one after the other.
+        """
+        self.manifest(release)
+        token = uuid.uuid4().hex
+        number = self._last_number() + 1
+        while True:
+            record = Promotion(
+                number=number, release=release, when=_now(), by=by or _user(), why=why, token=token
+            )
+            try:
+                self._store.create(_record_key(number), json.dumps(asdict(record), indent=1).encode())
+            except AlreadyExists:
+                number += 1
+            else:
+                return record
+
+    def current(self) -> str | None:
+        """The id of the release that serves; None before the first."""
+        number = self._last_number()
+        return self._record(number).release if number else None
+
+    def history(self) -> list[Promotion]:
+        """All promotions, the first one first."""
+        return [self._record(number) for number in self._numbers()]
+
+    def releases(self) -> list[str]:
+        """The ids of all complete releases, promoted or not, the oldest first."""
+        parts = (info.key.split("/") for info in self._store.list(f"{_ROOT}/"))
+        return sorted(part[1] for part in parts if len(part) == 3 and part[2] == _MANIFEST)
+
+    def manifest(self, release: str | None = None) -> dict[str, Any]:
+        """What a release consists of, with its id under "id". Raises NotFound, HashMismatch."""
+        release = self._chosen(release)
+        key = f"{_ROOT}/{release}/{_MANIFEST}"
+        body = self._store.get(key)
+        digest = hashlib.sha256(body).hexdigest()[:_ID_DIGITS]
+        if not release.endswith(f"-{digest}"):
+            raise HashMismatch(self._store.bucket, key, f"its SHA-256 begins with {digest}")
+        return {"id": release, **json.loads(body)}
+
+    def fetch(self, release: str | None, cache: Path) -> Path:
+        """A local folder with the files of a release and its manifest, every hash checked.
+
+        None stands for the current one. Files are kept below `cache` by content, so that what two releases
+        share is fetched once; any number of processes may fetch at once. The files are read-only.
+        Raises NotFound, HashMismatch.
+        """
+        manifest = self.manifest(release)
+        for name, known in manifest["files"].items():
+            key, sha256 = f"{_ROOT}/{manifest['id']}/{_checked_name(name)}", known["sha256"]
+            self._fetch_blob(key, sha256, _blob(cache, sha256))
+        return _assembled(manifest, cache)
+
+    def _fetch_blob(self, key: str, sha256: str, blob: Path) -> None:
+        if blob.exists() and _sha256(blob) == sha256:
+            return
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=blob.parent, prefix=".fetching-") as folder:
+            fresh = Path(folder) / "blob"
+            self._store.download(key, fresh)
+            found = _sha256(fresh)
+            if found != sha256:
+                raise HashMismatch(self._store.bucket, key, f"SHA-256 is {found}, released as {sha256}")
+            fresh.chmod(0o444)
+            os.replace(fresh, blob)
+
+    def _chosen(self, release: str | None) -> str:
+        chosen = self.current() if release is None else release
+        if chosen is None:
+            raise NotFound(self._store.bucket, _HISTORY, "nothing has been released yet")
+        return chosen
+
+    def _numbers(self) -> list[int]:
+        names = (info.key.rpartition("/")[2] for info in self._store.list(f"{_HISTORY}/"))
+        return sorted(int(name.removesuffix(".json")) for name in names if re.fullmatch(r"\d+\.json", name))
+
+    def _last_number(self) -> int:
+        return max(self._numbers(), default=0)
+
+    def _record(self, number: int) -> Promotion:
+        return Promotion(**json.loads(self._store.get(_record_key(number))))
+
+
+def code_version() -> str:
+    """The git commit of this code, marked when the tree differs from it; "unknown" outside a clone."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def _checked_name(name: str) -> str:
+    if "/" in check_key(_ROOT, name) or name.startswith(".") or name == _MANIFEST:
+        raise ValueError(f"{name!r} cannot be a file of a release: no '/', no leading '.', not {_MANIFEST}")
+    return name
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+
+
+def _assembled(manifest: Mapping[str, Any], cache: Path) -> Path:
+    """The folder of a release, made of links to blobs; it appears whole or not at all."""
+    folder = cache / _ROOT / manifest["id"]
+    wanted = {name: known["sha256"] for name, known in manifest["files"].items()}
+    if all((folder / name).is_file() and _sha256(folder / name) == sha256 for name, sha256 in wanted.items()):
+        if (folder / _MANIFEST).is_file():
+            return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
+    try:
+        for name, sha256 in wanted.items():
+            os.link(_blob(cache, sha256), making / name)
+        (making / _MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
+        _put_in_place(making, folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return folder
+
+
+def _put_in_place(making: Path, folder: Path) -> None:
+    """Rename a complete folder to its name; one that another process finished meanwhile is as good."""
+    making.chmod(0o755)
+    try:
+        os.rename(making, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        for path in making.iterdir():  # there is one already: mend it file by file, each in one step
+            os.replace(path, folder / path.name)
+
+
+def _blob(cache: Path, sha256: str) -> Path:
+    return cache / "blobs" / sha256[:2] / sha256
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _record_key(number: int) -> str:
+    return f"{_HISTORY}/{number:06}.json"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
