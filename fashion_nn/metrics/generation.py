@@ -13,9 +13,9 @@ def opposite_mean_ssim(
 ) -> dict[int, float]:
     """Category -> 1 - mean SSIM over pairs of its pictures: 0 when all are alike, more is more diverse.
 
-    After the diversity measure that Kang et al. 2017 name, whose exact form we could not source. As many
-    pairs a category as `pairs`, drawn from `seed`, or all of them where they are fewer. Pictures [N, C, H, W] in
-    [-1, 1], category int [N]. Categories with fewer than two pictures are left out.
+    After the diversity measure that Kang et al. 2017 name, whose exact form we could not source. `pairs` a
+    category, drawn from `seed`, or all of them where they are fewer. Pictures [N, C, H, W] in [-1, 1],
+    category int [N]. Categories with fewer than two pictures are left out.
     """
     rng = np.random.default_rng(seed)
     classes = np.asarray(category)
