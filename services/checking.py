@@ -1,6 +1,6 @@
 """From what a face has read to a checked message, or to the BadInput that names field, value and limit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -21,12 +21,12 @@ def checked(kind: type[Checked], fields: Mapping[str, Any]) -> Checked:
     try:
         return kind.model_validate(fields)
     except ValidationError as error:
-        raise refusal(error) from error
+        raise refusal(error.errors(include_url=False)) from error
 
 
-def refusal(error: ValidationError) -> BadInput:
+def refusal(errors: Sequence[ErrorDetails]) -> BadInput:
     """The first problem as the error's field, value and limit, and all of them as its list."""
-    problems = [_told(each) for each in error.errors(include_url=False)]
+    problems = [_told(each) for each in errors]
     first = problems[0]
     facts = {"errors": problems[:TOLD]} if len(problems) > 1 else {}
     return BadInput(f"{first['field']} is {first['value']}, but must be {first['limit']}", **first, **facts)

@@ -88,6 +88,12 @@ class NoRelease(ServiceError):
     status, grpc, type, title = 503, "UNAVAILABLE", "no-release", "No release"
 
 
+class TurningRelease(Unavailable):
+    """Two deployments are at different releases for a moment: the next try should find them at one."""
+
+    title = "Release being changed"
+
+
 class DeadlineExceeded(ServiceError):
     """The answer was not ready in time; work on it has been cancelled."""
 

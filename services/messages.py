@@ -41,7 +41,7 @@ PictureBytes = Annotated[
     bytes,
     BeforeValidator(_bytes_of),
     PlainSerializer(lambda data: base64.b64encode(data).decode(), when_used="json"),
-    Field(min_length=1, repr=False),
+    Field(min_length=1),
     WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 1}),
 ]
 
@@ -84,7 +84,7 @@ class Filters(Message):
 class Upload(Message):
     """A picture sent along (JPEG, PNG or WebP); a part of the same name in multipart/form-data."""
 
-    data: PictureBytes
+    data: PictureBytes = Field(repr=False)
 
 
 class PictureInput(Message):
@@ -92,7 +92,7 @@ class PictureInput(Message):
 
     item_id: Identity | None = None
     design_id: str | None = Field(None, pattern="^[0-9a-f]{64}$")
-    data: PictureBytes | None = None
+    data: PictureBytes | None = Field(None, repr=False)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -134,7 +134,7 @@ class RecommendRequest(Request):
 
 
 class DesignRequest(Request):
-    """New items of a category that a shopper should like. Fewer than k come back where restarts end alike."""
+    """New items of a category that a shopper should like. Where restarts end alike, look-alikes fill up to k."""
 
     shopper: Shopper
     category: Identity
@@ -240,7 +240,7 @@ class Picture(Message):
     media_type: str
     url: str | None = None
     expires_at: datetime | None = None
-    data: PictureBytes | None = None
+    data: PictureBytes | None = Field(None, repr=False)
 
 
 class Item(Message):

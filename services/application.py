@@ -1,0 +1,62 @@
+"""The composed application. Options of every deployment stand here, once; the manifests repeat and a test compares.
+
+    serve run services.application:build          the settings come from the environment, in every replica too
+
+A roll-out of another release changes `user_config` alone, which Serve applies in place.
+"""
+
+from typing import Any
+
+from ray import serve
+from ray.serve.config import BackpressureConfig
+
+from cluster.settings import Settings
+from services.designer import Designer
+from services.fitting_room import FittingRoom
+from services.gateway import PERMITS, Gateway
+from services.recommender import Recommender
+
+NAME = "atelier"
+IMPORT_PATH = "services.application:build"
+CURRENT = {"release": None}  # the one that the history names last
+BUSY = BackpressureConfig(status_code=429, retry_after_s=1)
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "Gateway": {
+        "ray_actor_options": {"num_cpus": 0.2},
+        "max_ongoing_requests": 2 * PERMITS,  # more than there are permits: our own 429 comes first
+        "max_queued_requests": 2 * PERMITS,
+        "backpressure_config": BUSY,
+    },
+    "Recommender": {
+        "ray_actor_options": {"num_cpus": 0.1},
+        "max_ongoing_requests": 64,
+        "max_queued_requests": 256,
+    },
+    "Designer": {
+        "ray_actor_options": {"num_cpus": 0.5},
+        "max_ongoing_requests": 32,
+        "max_queued_requests": 64,
+    },
+    "FittingRoom": {
+        "ray_actor_options": {"num_cpus": 0.3},
+        "max_ongoing_requests": 32,
+        "max_queued_requests": 64,
+    },
+}
+ALIKE = {"num_replicas": 1, "health_check_period_s": 10, "health_check_timeout_s": 30}
+
+
+def build(settings: Settings) -> serve.Application:
+    """The application over the current release."""
+    return compose(release=None)
+
+
+def compose(*, release: str | None) -> serve.Application:
+    """The application over a release, or over the current one."""
+    loaded = {"user_config": {"release": release}}
+    return Gateway.options(**ALIKE, **OPTIONS["Gateway"]).bind(
+        Recommender.options(**ALIKE, **OPTIONS["Recommender"], **loaded).bind(),
+        Designer.options(**ALIKE, **OPTIONS["Designer"], **loaded).bind(),
+        FittingRoom.options(**ALIKE, **OPTIONS["FittingRoom"], **loaded).bind(),
+    )

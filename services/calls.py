@@ -1,0 +1,104 @@
+"""Calls from the gateway to the deployments: one deadline, another try where that is safe, one list of errors.
+
+Everything that is called can be repeated: replies depend on the request alone, and what is stored is stored by its
+content. So a call that lost its replica, or met two deployments between releases, is made again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ray.exceptions import ActorDiedError, ActorUnavailableError
+from ray.serve.exceptions import (
+    BackPressureError,
+    DeploymentUnavailableError,
+    ReplicaUnavailableError,
+    RequestCancelledError,
+)
+
+from cluster.object_store import StoreError
+from services.errors import DeadlineExceeded, Overloaded, ServiceError, TurningRelease, Unavailable
+
+Result = TypeVar("Result")
+LOST_REPLICA = (ActorDiedError, ActorUnavailableError, ReplicaUnavailableError, RequestCancelledError)
+RETRY_AFTER_S = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Caller:
+    """How calls are made."""
+
+    timeout_s: float
+    pause_s: float = 0.1  # before another try; doubles up to a second
+    tries: int = 6
+
+    async def __call__(self, call: Callable[[], Awaitable[Result]], *, logger: logging.Logger) -> tuple[Result, float]:
+        """What `call()` gives, and how long it took in milliseconds. Raises ServiceError for all that is known."""
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                result = await self._tried(call, logger)
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"no answer within {self.timeout_s:g} s", limit=f"{self.timeout_s:g} s") from error
+        return result, 1000 * (time.perf_counter() - began)
+
+    async def _tried(self, call: Callable[[], Awaitable[Result]], logger: logging.Logger) -> Result:
+        pause = self.pause_s
+        for left in reversed(range(self.tries)):
+            response = call()
+            try:
+                return await response
+            except asyncio.CancelledError:
+                cancelled(response)
+                raise
+            except Exception as error:
+                known = translated(error)
+                if known is None:
+                    raise
+                if not left or not repeatable(error):
+                    raise known from error
+                logger.warning("trying again after %s: %s", type(known).__name__, known.detail)
+            await asyncio.sleep(pause)
+            pause = min(1.0, 2 * pause)
+        raise AssertionError("the last try returns or raises")
+
+
+def cancelled(response: Awaitable[object]) -> None:
+    """Tell the deployment that nobody waits for its reply any more."""
+    cancel = getattr(response, "cancel", None)
+    if cancel is not None:
+        cancel()
+
+
+def repeatable(error: BaseException) -> bool:
+    """Whether another try may fare better at once."""
+    return any(isinstance(each, (*LOST_REPLICA, TurningRelease)) for each in causes(error))
+
+
+def translated(error: BaseException) -> ServiceError | None:
+    """The error of our own list that a failed call stands for; None where it is a fault of ours."""
+    for each in causes(error):
+        if isinstance(each, ServiceError):
+            return each
+        if isinstance(each, BackPressureError):
+            return Overloaded("more requests are waiting than will be served", retry_after_s=RETRY_AFTER_S)
+        if isinstance(each, (*LOST_REPLICA, DeploymentUnavailableError)):
+            return Unavailable("a part of the service is being replaced", retry_after_s=RETRY_AFTER_S)
+        if isinstance(each, StoreError):
+            return Unavailable(f"the object store: {each.reason}", retry_after_s=RETRY_AFTER_S)
+    return None
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what lies behind it. A wrapper of Ray's holds the real one as `cause`, also within another."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        inner = vars(error).get("cause")
+        if isinstance(inner, BaseException):
+            yield from causes(inner)
+        yield error
+        error = error.__cause__

@@ -1,0 +1,253 @@
+"""What the service does, for every face: each method takes a checked request and gives a whole answer.
+
+A face (HTTP, gRPC) translates into these requests and out of these answers and errors, and decides nothing.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from services import messages, replies
+from services.calls import Caller
+from services.errors import NoRelease
+from services.outgoing import Outgoing
+
+AnyReply = TypeVar("AnyReply", bound=replies.Reply)
+LARGEST_SEED = 2**31
+
+
+class Method(Protocol):
+    """A deployment's method. What `remote` gives can be awaited, or handed to another's `remote` as it is."""
+
+    def remote(self, *args: Any) -> Awaitable[Any]: ...
+
+
+class RecommenderHandle(Protocol):
+    """services.recommender.Recommender from afar."""
+
+    taste: Method
+    score: Method
+    recommend: Method
+    item: Method
+    contents: Method
+    release_id: Method
+
+
+class DesignerHandle(Protocol):
+    """services.designer.Designer from afar."""
+
+    design: Method
+    alter: Method
+    release_id: Method
+
+
+class FittingRoomHandle(Protocol):
+    """services.fitting_room.FittingRoom from afar."""
+
+    try_on: Method
+    fit: Method
+    release_id: Method
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Core:
+    """The deployments and what is needed to ask them and to answer."""
+
+    recommender: RecommenderHandle
+    designer: DesignerHandle
+    fitting_room: FittingRoomHandle
+    outgoing: Outgoing
+    caller: Caller
+    logger: logging.Logger
+
+    async def score(self, request: messages.ScoreRequest, request_id: str) -> messages.ScoreAnswer:
+        """Preference scores. Raises UnknownShopper, UnknownItem."""
+        reply, asked = await self._ask(lambda: self.recommender.score.remote(request))
+        scores = [
+            messages.Score(item_id=item_id, score=score)
+            for item_id, score in zip(request.items, reply.scores, strict=True)
+        ]
+        return messages.ScoreAnswer(scores=scores, **asked.facts(request_id))
+
+    async def recommend(self, request: messages.RecommendRequest, request_id: str) -> messages.RecommendAnswer:
+        """The best items. Raises UnknownShopper, UnknownItem (a like), BadInput (a category)."""
+        reply, asked = await self._ask(lambda: self.recommender.recommend.remote(request))
+        items = await asked.encoding(self._offers(reply.offers, request.inline))
+        return messages.RecommendAnswer(items=items, **asked.facts(request_id))
+
+    async def design(self, request: messages.DesignRequest, request_id: str) -> messages.DesignAnswer:
+        """The best new designs, kept in the bucket. Raises UnknownShopper, UnknownItem, BadInput."""
+        request = seeded(request)
+        reply, asked = await self._ask(
+            lambda: self.designer.design.remote(request, self.recommender.taste.remote(request.shopper))
+        )
+        designs = await asked.encoding(self._offers(reply.offers, request.inline))
+        return messages.DesignAnswer(designs=designs, seed=request.seed, **asked.facts(request_id))
+
+    async def alter(self, request: messages.AlterRequest, request_id: str) -> messages.AlterAnswer:
+        """An item's stages towards a taste. Raises UnknownShopper, UnknownItem, UnknownDesign, BadInput."""
+        request = seeded(request)
+        item_id = request.picture.item_id
+        reply, asked = await self._ask(
+            lambda: self.designer.alter.remote(
+                request,
+                self.recommender.taste.remote(request.shopper),
+                None if item_id is None else self.recommender.item.remote(item_id),
+            )
+        )
+        told = await asked.encoding(self._offers((reply.reconstruction, *reply.stages), request.inline))
+        return messages.AlterAnswer(
+            reconstruction=told[0], stages=told[1:], seed=request.seed, **asked.facts(request_id)
+        )
+
+    async def try_on(self, request: messages.TryOnRequest, request_id: str) -> messages.TryOnAnswer:
+        """A garment on a person. Raises BadInput, TooLarge, UnknownItem, UnknownDesign."""
+        worn, wanted = request.worn, request.wanted
+        reply, asked = await self._ask(
+            lambda: self.fitting_room.try_on.remote(request, self._item_of(worn), self._item_of(wanted))
+        )
+        (fitted,) = await asked.encoding(self._fittings(reply.fitted))
+        return messages.TryOnAnswer(fitting=fitted, **asked.facts(request_id))
+
+    async def fitting(self, request: messages.FittingRequest, request_id: str) -> messages.FittingAnswer:
+        """Recommended or designed, then painted: the offers go to the fitting room without passing here."""
+        request = seeded(request)
+        reply, asked = await self._ask(
+            lambda: self.fitting_room.fit.remote(request, self._offered_for(request), self._item_of(request.worn))
+        )
+        offers = await asked.encoding(self._offers(reply.offers, request.inline))
+        fitted = await asked.encoding(self._fittings(reply.fitted))
+        fittings = [
+            messages.FittingOffer(fitting=each, **{_kind(offer): offer})
+            for offer, each in zip(offers, fitted, strict=True)
+        ]
+        return messages.FittingAnswer(fittings=fittings, **asked.facts(request_id))
+
+    async def item(self, item_id: str, request_id: str, *, inline: bool = False) -> messages.ItemAnswer:
+        """One catalogue entry. Raises UnknownItem."""
+        reply, asked = await self._ask(lambda: self.recommender.item.remote(item_id))
+        (item,) = await asked.encoding(self._offers(reply.offers, inline))
+        return messages.ItemAnswer(item=item, **asked.facts(request_id))
+
+    async def release(self, request_id: str) -> messages.ReleaseAnswer:
+        """What serves. Raises NoRelease."""
+        reply, asked = await self._ask(lambda: self.recommender.contents.remote())
+        return messages.ReleaseAnswer(
+            deployments=await self.deployments(),
+            categories=list(reply.categories),
+            items=reply.items,
+            shoppers=reply.shoppers,
+            configs=reply.configs,
+            metrics=reply.metrics,
+            **asked.facts(request_id),
+        )
+
+    async def deployments(self) -> dict[str, str | None]:
+        """The release id that each deployment serves; None where it has none."""
+        handles = {
+            "recommender": self.recommender,
+            "designer": self.designer,
+            "fitting_room": self.fitting_room,
+        }
+        return {name: (await self._call(handle.release_id.remote))[0] for name, handle in handles.items()}
+
+    async def ready(self) -> dict[str, str | None]:
+        """The same, if every deployment serves a release. Raises NoRelease."""
+        serving = await self.deployments()
+        lacking = sorted(name for name, release in serving.items() if release is None)
+        if lacking:
+            raise NoRelease(f"no release is loaded in {', '.join(lacking)}", deployments=serving)
+        return serving
+
+    def _offered_for(self, request: messages.FittingRequest) -> Awaitable[replies.Offers]:
+        if request.source == "recommend":
+            return self.recommender.recommend.remote(request.recommendation())
+        taste = self.recommender.taste.remote(request.shopper)
+        return self.designer.design.remote(request.design(), taste)
+
+    def _item_of(self, picture: messages.PictureInput | None) -> Awaitable[replies.Offers] | None:
+        """The catalogue's entry on its way to the deployment that needs its picture."""
+        if picture is None or picture.item_id is None:
+            return None
+        return self.recommender.item.remote(picture.item_id)
+
+    async def _call(self, call: Callable[[], Awaitable[Any]]) -> tuple[Any, float]:
+        return await self.caller(call, logger=self.logger)
+
+    async def _ask(self, call: Callable[[], Awaitable[Any]]) -> tuple[Any, "Asked"]:
+        reply, took_ms = await self._call(call)
+        return reply, Asked(reply=reply, took_ms=took_ms)
+
+    async def _offers(self, offers: Sequence[replies.Offer], inline: bool) -> list[messages.Message]:
+        pictures, _ = await self._call(
+            lambda: self.outgoing.pictures([offer.picture for offer in offers], inline=inline)
+        )
+        return [_told(offer, picture) for offer, picture in zip(offers, pictures, strict=True)]
+
+    async def _fittings(self, fitted: Sequence[replies.FittedPicture]) -> list[messages.Fitted]:
+        pictures = await self.outgoing.pictures([each.picture for each in fitted], inline=True)
+        masks = await self.outgoing.pictures([each.mask for each in fitted], inline=True)
+        return [
+            messages.Fitted(picture=picture, mask=mask, size=_size(each.size), network_size=_size(each.network_size))
+            for each, picture, mask in zip(fitted, pictures, masks, strict=True)
+        ]
+
+
+@dataclass(kw_only=True, slots=True)
+class Asked:
+    """A reply and where its time went, until the answer is whole."""
+
+    reply: replies.Reply
+    took_ms: float
+    own_encode_ms: float = 0.0
+
+    async def encoding(self, work: Awaitable[Any]) -> Any:
+        """The result of `work`, its time counted as encoding."""
+        began = time.perf_counter()
+        result = await work
+        self.own_encode_ms += 1000 * (time.perf_counter() - began)
+        return result
+
+    def facts(self, request_id: str) -> dict[str, Any]:
+        """The fields that every answer has. What nobody worked on was waiting or transport."""
+        work = self.reply.work
+        timings = messages.Timings(
+            queue=round(max(0.0, self.took_ms - work.compute_ms - work.encode_ms), 3),
+            compute=round(work.compute_ms, 3),
+            encode=round(work.encode_ms + self.own_encode_ms, 3),
+        )
+        return {"release": self.reply.release, "request_id": request_id, "timings": timings}
+
+
+Seeded = TypeVar("Seeded", messages.DesignRequest, messages.AlterRequest, messages.FittingRequest)
+
+
+def seeded(request: Seeded) -> Seeded:
+    """The request with a seed, drawn here where none was asked for, so that another try gives the same."""
+    if request.seed is not None:
+        return request
+    return request.model_copy(update={"seed": secrets.randbelow(LARGEST_SEED)})
+
+
+def _told(offer: replies.Offer, picture: messages.Picture) -> messages.Message:
+    if isinstance(offer, replies.OfferedDesign):
+        return messages.Design(
+            design_id=offer.design_id,
+            category=offer.category,
+            score=offer.score,
+            realism=offer.realism,
+            picture=picture,
+        )
+    entry = {"item_id": offer.item_id, "category": offer.category, "picture": picture}
+    return messages.Item(**entry) if offer.score is None else messages.ScoredItem(**entry, score=offer.score)
+
+
+def _kind(offer: messages.Message) -> str:
+    return "design" if isinstance(offer, messages.Design) else "item"
+
+
+def _size(size: tuple[int, int]) -> messages.Size:
+    return messages.Size(height=size[0], width=size[1])

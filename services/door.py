@@ -1,0 +1,120 @@
+"""What every HTTP request passes first: its id, a permit that never waits, a body limit, and a net for faults."""
+
+import logging
+import re
+import uuid
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.errors import Overloaded, ServiceError, Unexpected, bad_input, problem, too_large
+
+REQUEST_ID = "x-request-id"
+RETRY_AFTER_S = 1
+_SOUND_ID = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+class Permits:
+    """So many at once, and no waiting for one."""
+
+    def __init__(self, count: int) -> None:
+        self.free = self.count = count
+
+    @contextmanager
+    def one(self):
+        """Holds a permit. Raises Overloaded."""
+        if not self.free:
+            raise Overloaded(f"{self.count} requests are under way", retry_after_s=RETRY_AFTER_S)
+        self.free -= 1
+        try:
+            yield
+        finally:
+            self.free += 1
+
+
+class Door:
+    """ASGI middleware. The request's id is left in `scope["state"]["request_id"]`; Ray Serve echoes it.
+
+    Paths in `open_paths` need no permit: they tell how things are when there is none left.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        permits: Permits,
+        max_body_bytes: int,
+        logger: logging.Logger,
+        open_paths: frozenset[str],
+    ) -> None:
+        self.app, self.permits, self.max_body_bytes = app, permits, max_body_bytes
+        self.logger, self.open_paths = logger, open_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        headers = Headers(scope=scope)
+        request_id = headers.get(REQUEST_ID) or uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        begun = _Begun(send)
+        try:
+            self._check(headers, request_id)
+            limited = _Limited(receive, self.max_body_bytes)
+            if scope["path"] in self.open_paths:
+                return await self.app(scope, limited, begun)
+            with self.permits.one():
+                await self.app(scope, limited, begun)
+        except ServiceError as error:
+            await problem_response(error, scope)(scope, receive, send)
+        except ClientDisconnect:
+            self.logger.info("request %s: the client left while sending", request_id)
+        except Exception:
+            self.logger.exception("request %s to %s failed", request_id, scope["path"])
+            if not begun.begun:
+                fault = Unexpected("something went wrong on our side; the request id finds it in our log")
+                await problem_response(fault, scope)(scope, receive, send)
+
+    def _check(self, headers: Headers, request_id: str) -> None:
+        if not _SOUND_ID.fullmatch(request_id):
+            raise bad_input(REQUEST_ID, f"{len(request_id)} characters", "1 to 128 visible ASCII characters")
+        length = headers.get("content-length", "0")
+        if length.isdigit() and int(length) > self.max_body_bytes:
+            raise too_large("body", f"{length} bytes", f"{self.max_body_bytes} bytes")
+
+
+class _Limited:
+    """A `receive` that stops reading a body beyond the limit, whatever its headers said."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self.receive, self.limit, self.seen = receive, limit, 0
+
+    async def __call__(self) -> Message:
+        message = await self.receive()
+        self.seen += len(message.get("body", b""))
+        if self.seen > self.limit:
+            raise too_large("body", f"more than {self.limit} bytes", f"{self.limit} bytes")
+        return message
+
+
+class _Begun:
+    """A `send` that remembers whether the response has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self.send, self.begun = send, False
+
+    async def __call__(self, message: Message) -> None:
+        self.begun = True
+        await self.send(message)
+
+
+def problem_response(error: ServiceError, scope: Mapping[str, Any]) -> JSONResponse:
+    """The RFC 9457 answer to an error, with Retry-After where the error names a time."""
+    request_id = scope.get("state", {}).get("request_id", "")
+    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    content = problem(error, instance=scope["path"], request_id=request_id)
+    return JSONResponse(content, error.status, headers, "application/problem+json")

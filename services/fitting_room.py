@@ -1,0 +1,96 @@
+"""The FittingRoom: CAGAN on persons and garments, several requests in one pass. Nothing of a person is kept."""
+
+import asyncio
+
+import torch
+from PIL import Image
+from ray import serve
+from torch import Tensor
+
+from fashion_nn import pictures
+from services.deployment import ReleaseDeployment, threads_of_replica
+from services.errors import ServiceError
+from services.fitting import Fitter, Job, Painted, load_fitter, paste
+from services.messages import FittingRequest, PictureInput, TryOnRequest
+from services.replies import FittedPicture, Fittings, LoosePicture, Offers, Work
+
+MAX_JOBS_PER_PASS = 16
+WAIT_S = 0.01  # for company
+
+
+@serve.deployment
+class FittingRoom(ReleaseDeployment[Fitter]):
+    """Jobs of different requests share passes."""
+
+    def __init__(self) -> None:
+        torch.set_num_threads(threads_of_replica())
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        super().__init__(lambda release: load_fitter(release, device))
+
+    async def try_on(self, request: TryOnRequest, worn: Offers | None, wanted: Offers | None) -> Fittings:
+        """One garment on a person. Raises BadInput, TooLarge, UnknownDesign."""
+        release, fitter = self.shelf.current()
+        opened, opened_ms = await self.on_pictures(self._opened, fitter, request, worn)
+        garment, garment_ms = await self.on_pictures(self._garment, fitter, request.wanted, wanted)
+        fitted, work = await self._fitted(fitter, *opened, garment, request.format)
+        work += Work(encode_ms=opened_ms + garment_ms)
+        return Fittings(fitted=(fitted,), release=release, work=work)
+
+    async def fit(self, request: FittingRequest, offers: Offers, worn: Offers | None) -> Fittings:
+        """One offer after another on a person, in one pass where there is room. Raises BadInput, TooLarge."""
+        release, fitter = self.shelf.current()
+        opened, opened_ms = await self.on_pictures(self._opened, fitter, request, worn)
+        keys = [offer.picture.key for offer in offers.offers]
+        garments = await asyncio.gather(*(self.on_pictures(self._stored, fitter, key) for key in keys))
+        done = await asyncio.gather(
+            *(self._fitted(fitter, *opened, garment, request.format) for garment, _ in garments)
+        )
+        work = sum((work for _, work in done), offers.work + Work(encode_ms=opened_ms + sum(ms for _, ms in garments)))
+        return Fittings(fitted=tuple(fitted for fitted, _ in done), offers=offers.offers, release=release, work=work)
+
+    async def _fitted(
+        self, fitter: Fitter, person: Image.Image, seen: Tensor, worn: Tensor, wanted: Tensor, format: str
+    ) -> tuple[FittedPicture, Work]:
+        painted, compute_ms = await self._pass((fitter, Job(person=seen, worn=worn, wanted=wanted)))
+        if isinstance(painted, ServiceError):
+            raise painted
+        fitted, encode_ms = await self.on_pictures(_encoded, fitter, person, painted, format)
+        return fitted, Work(compute_ms=compute_ms, encode_ms=encode_ms)
+
+    @serve.batch(max_batch_size=MAX_JOBS_PER_PASS, batch_wait_timeout_s=WAIT_S)
+    async def _pass(self, jobs: list[tuple[Fitter, Job]]) -> list[tuple[Painted | ServiceError, float]]:
+        painted, compute_ms = await self.in_networks(_painted, jobs)
+        return [(each, compute_ms) for each in painted]
+
+    def _opened(
+        self, fitter: Fitter, request: TryOnRequest | FittingRequest, worn: Offers | None
+    ) -> tuple[Image.Image, Tensor, Tensor]:
+        """The person's picture as sent and as the network sees it, and the worn garment."""
+        person = self.incoming.upload(request.person.data, "person")
+        worn_image = None if request.worn is None else self.incoming.named(request.worn, "worn", worn)
+        return person, fitter.seen(person), fitter.worn(worn_image)
+
+    def _garment(self, fitter: Fitter, picture: PictureInput, item: Offers | None) -> Tensor:
+        return fitter.seen(self.incoming.named(picture, "wanted", item))
+
+    def _stored(self, fitter: Fitter, key: str) -> Tensor:
+        return fitter.seen(self.incoming.stored(key))
+
+
+def _painted(jobs: list[tuple[Fitter, Job]]) -> list[Painted | ServiceError]:
+    """All jobs, those of one release in one pass."""
+    found: dict[int, Painted | ServiceError] = {}
+    for fitter in {id(fitter): fitter for fitter, _ in jobs}.values():
+        mine = [at for at, (used, _) in enumerate(jobs) if used is fitter]
+        found.update(zip(mine, fitter.paint([jobs[at][1] for at in mine]), strict=True))
+    return [found[at] for at in range(len(jobs))]
+
+
+def _encoded(fitter: Fitter, person: Image.Image, painted: Painted, format: str) -> FittedPicture:
+    picture, mask = paste(person, painted)
+    return FittedPicture(
+        picture=LoosePicture(data=pictures.encode(picture, format=format.upper()), media_type=f"image/{format}"),
+        mask=LoosePicture(data=pictures.encode(mask, format="PNG"), media_type="image/png"),
+        size=(person.height, person.width),
+        network_size=fitter.size,
+    )

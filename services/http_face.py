@@ -1,0 +1,172 @@
+"""The HTTP face: JSON under /v1, OpenAPI, health. It reads requests, asks the core, and writes answers."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from services import bodies, messages
+from services.checking import refusal
+from services.core import Core
+from services.door import Door, Permits, problem_response
+from services.errors import ServiceError, http_problem
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+SCHEMAS = "#/components/schemas/{model}"
+FORM_OVERHEAD = 2**20  # bytes of a body beside its pictures
+UPLOADS = 3  # pictures of one request: person, worn, wanted
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; errors of input also name the field, its value and its limit."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+
+
+def face(core: Core, *, max_picture_bytes: int, permits: int, logger: logging.Logger, version: str = "1") -> FastAPI:
+    """The ASGI application over a core."""
+    app = FastAPI(title="Atelier", version=version, redoc_url=None)
+    for path, kind, answer, call in calls(core):
+        _post(app, path, kind, answer, call, max_picture_bytes)
+    _gets(app, core)
+    _problems(app)
+    _describe_requests(app, [kind for _, kind, _, _ in calls(core)])
+    app.add_middleware(
+        Door,
+        permits=Permits(permits),
+        max_body_bytes=UPLOADS * (max_picture_bytes + 2) * 4 // 3 + FORM_OVERHEAD,
+        logger=logger,
+        open_paths=OPEN_PATHS,
+    )
+    return app
+
+
+Call = Callable[[Any, str], Awaitable[messages.Answer]]
+
+
+def calls(core: Core) -> tuple[tuple[str, type[messages.Request], type[messages.Answer], Call], ...]:
+    """Every call with a body: path, request, answer, and the core's method."""
+    m = messages
+    return (
+        ("/v1/score", m.ScoreRequest, m.ScoreAnswer, core.score),
+        ("/v1/recommend", m.RecommendRequest, m.RecommendAnswer, core.recommend),
+        ("/v1/design", m.DesignRequest, m.DesignAnswer, core.design),
+        ("/v1/alter", m.AlterRequest, m.AlterAnswer, core.alter),
+        ("/v1/try-on", m.TryOnRequest, m.TryOnAnswer, core.try_on),
+        ("/v1/fitting", m.FittingRequest, m.FittingAnswer, core.fitting),
+    )
+
+
+def _post(
+    app: FastAPI,
+    path: str,
+    kind: type[messages.Request],
+    answer: type[messages.Answer],
+    call: Call,
+    max_picture_bytes: int,
+) -> None:
+    async def handle(request: Request) -> Response:
+        message = await bodies.read(request, kind, max_picture_bytes=max_picture_bytes)
+        return written(await call(message, request.state.request_id))
+
+    app.add_api_route(
+        path,
+        handle,
+        methods=["POST"],
+        name=path.rpartition("/")[2],
+        description=kind.__doc__,
+        response_model=answer,
+        response_model_exclude_none=True,
+        responses=_failures(),
+        openapi_extra={"requestBody": {"required": True, "content": _content(kind)}},
+    )
+
+
+def _gets(app: FastAPI, core: Core) -> None:
+    @app.get("/v1/items/{item_id:path}", response_model=messages.ItemAnswer, responses=_failures())
+    async def item(request: Request, item_id: str, inline: Annotated[bool, Query()] = False) -> Response:
+        """One catalogue entry."""
+        return written(await core.item(item_id, request.state.request_id, inline=inline))
+
+    @app.get("/v1/release", response_model=messages.ReleaseAnswer, responses=_failures())
+    async def release(request: Request) -> Response:
+        """What serves."""
+        return written(await core.release(request.state.request_id))
+
+    @app.get("/healthz")
+    async def healthz() -> JSONResponse:
+        """Whether this gateway answers."""
+        return JSONResponse({"alive": True})
+
+    @app.get("/readyz", responses=_failures())
+    async def readyz() -> JSONResponse:
+        """Whether every deployment has loaded a release: which."""
+        return JSONResponse({"ready": True, "deployments": await core.ready()})
+
+
+def written(answer: messages.Answer) -> Response:
+    """The answer as JSON, without the fields that have no value."""
+    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+def _problems(app: FastAPI) -> None:
+    """Every error as a problem: ours, those of query and path, and those of the web framework."""
+
+    @app.exception_handler(ServiceError)
+    async def ours(request: Request, error: ServiceError) -> Response:
+        return problem_response(error, request.scope)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return problem_response(refusal(error.errors()), request.scope)
+
+    @app.exception_handler(HTTPException)
+    async def framework(request: Request, error: HTTPException) -> Response:
+        response = problem_response(http_problem(error.status_code, str(error.detail)), request.scope)
+        response.headers.update(error.headers or {})
+        return response
+
+
+def _failures() -> dict[int | str, dict[str, Any]]:
+    return {"default": {"model": Problem, "content": {"application/problem+json": {}}}}
+
+
+def _content(kind: type[messages.Request]) -> dict[str, Any]:
+    """How a request may be sent, in OpenAPI's words."""
+    reference = {"$ref": SCHEMAS.format(model=kind.__name__)}
+    parts = [name for name in bodies.PICTURES if name in kind.model_fields]
+    content: dict[str, Any] = {bodies.JSON: {"schema": reference}}
+    if parts:
+        files = {name: {"type": "string", "format": "binary"} for name in parts}
+        form = {"type": "object", "properties": {bodies.REQUEST: reference, **files}}
+        content[bodies.FORM] = {
+            "schema": form,
+            "encoding": {bodies.REQUEST: {"contentType": bodies.JSON}},
+        }
+    return content
+
+
+def _describe_requests(app: FastAPI, kinds: list[type[messages.Request]]) -> None:
+    """Put the schemas of the requests, which the routes read by themselves, beside those of the answers."""
+    generated = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = generated()
+            _, ours = models_json_schema([(kind, "validation") for kind in kinds], ref_template=SCHEMAS)
+            schema["components"]["schemas"].update(ours["$defs"])
+        return app.openapi_schema or schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,82 @@
+"""Pictures on their way in: uploads, catalogue pictures, and designs with the record that was made with them."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from PIL import Image
+
+from cluster.object_store import AlreadyExists, NotFound, ObjectStore
+from fashion_nn import pictures
+from services.errors import BadInput, TooLarge, UnknownDesign
+from services.messages import PictureInput
+from services.replies import Offers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DesignRecord:
+    """What is kept of a design under `designs/<id>.json`, where the id is the SHA-256 of its picture."""
+
+    code: list[float]  # z of its release's generator
+    category: str
+    release: str
+    picture: str  # key in the bucket
+    score: float
+    realism: float
+
+    @property
+    def id(self) -> str:
+        """The hash in the picture's key."""
+        return self.picture.rpartition("/")[2].partition(".")[0]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Incoming:
+    """Opens what requests name or bring. Blocking: call it from a thread."""
+
+    store: ObjectStore
+    max_bytes: int
+    max_pixels: int
+
+    def upload(self, data: bytes, field: str) -> Image.Image:
+        """The upright RGB picture that was sent. Raises TooLarge, or BadInput naming the field."""
+        try:
+            return pictures.decode(data, max_bytes=self.max_bytes, max_pixels=self.max_pixels)
+        except pictures.PictureTooLarge as error:
+            raise TooLarge(f"{field}: {error}", field=field) from error
+        except pictures.PictureError as error:
+            limit = "a whole JPEG, PNG or WebP picture"
+            raise BadInput(f"{field}: {error}", field=field, value=f"{len(data)} bytes", limit=limit) from error
+
+    def stored(self, key: str) -> Image.Image:
+        """A picture of the bucket. Raises StoreError, PictureError."""
+        return pictures.decode(self.store.get(key))
+
+    def named(self, picture: PictureInput, field: str, item: Offers | None) -> Image.Image:
+        """The picture that a request names, with the catalogue's entry where it names an item."""
+        if picture.data is not None:
+            return self.upload(picture.data, field)
+        if picture.design_id is not None:
+            return self.stored(self.design(picture.design_id).picture)
+        if item is None:
+            raise ValueError(f"{field} names an item, and no entry of the catalogue came along")
+        return self.stored(item.offers[0].picture.key)
+
+    def design(self, design_id: str) -> DesignRecord:
+        """The record of a design. Raises UnknownDesign, StoreError."""
+        try:
+            record: dict[str, Any] = json.loads(self.store.get(_record_key(design_id)))
+        except NotFound as error:
+            raise UnknownDesign(f"no design {design_id}", value=design_id) from error
+        return DesignRecord(**record)
+
+    def keep(self, record: DesignRecord) -> None:
+        """Write a design's record, once: another one of the same picture leaves the first."""
+        try:
+            self.store.create(_record_key(record.id), json.dumps(asdict(record)).encode())
+        except AlreadyExists:
+            pass
+
+
+def _record_key(design_id: str) -> str:
+    return f"designs/{design_id}.json"

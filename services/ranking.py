@@ -1,0 +1,196 @@
+"""Preference scores over the catalogue, x(u, i) = θ_u·Φ(X_i): plain arrays of one release, no Ray."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fashion_nn.dvbpr.fold_in import fold_in
+from services.errors import UnknownItem, UnknownShopper
+from services.messages import RecommendRequest, ScoreRequest, Shopper
+from services.release_loader import Release
+from services.replies import Contents, OfferedItem, Offers, Scores, StoredPicture, Taste, Work
+
+OTHERS = 2048  # items that liked ones are set against in the fold-in
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Catalogue:
+    """The items of a release and their looks [n, K]."""
+
+    item_ids: list[str]
+    position: dict[str, int]
+    category: NDArray[np.int64]  # [n], into `categories`
+    pictures: list[str]  # keys in the bucket
+    looks: Floats
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shoppers:
+    """The shoppers of a release, their tastes [U, K] and what they bought (lists of item ids)."""
+
+    position: dict[str, int]
+    tastes: Floats
+    bought: pa.ChunkedArray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranker:
+    """Scores and ranks with one release."""
+
+    release: Release
+    catalogue: Catalogue
+    shoppers: Shoppers
+    decay: float  # λ_θ of the training
+
+    def taste(self, shopper: Shopper) -> Taste:
+        """A known shopper's taste, or that of a new one by what they like. Raises UnknownShopper, UnknownItem."""
+        began = time.perf_counter()
+        vector = self._vector(shopper)
+        return Taste(vector=vector, release=self.release.id, work=_since(began))
+
+    def score(self, request: ScoreRequest) -> Scores:
+        """Preference scores of the items asked for. Raises UnknownShopper, UnknownItem."""
+        began = time.perf_counter()
+        looks = self.catalogue.looks[self._positions(request.items, "items")]
+        scores = looks @ self._vector(request.shopper)
+        return Scores(scores=tuple(map(float, scores)), release=self.release.id, work=_since(began))
+
+    def recommend(self, request: RecommendRequest) -> Offers:
+        """The best items that the request allows. Raises UnknownShopper, UnknownItem, BadInput (a category)."""
+        began = time.perf_counter()
+        scores = self.catalogue.looks @ self._vector(request.shopper)
+        scores[~self._allowed(request)] = -np.inf
+        best = largest(scores, request.k)
+        offers = tuple(self._offer(at, float(scores[at])) for at in best if np.isfinite(scores[at]))
+        return Offers(offers=offers, release=self.release.id, work=_since(began))
+
+    def item(self, item_id: str) -> Offers:
+        """One item, without a score. Raises UnknownItem."""
+        (at,) = self._positions([item_id], "item_id")
+        return Offers(offers=(self._offer(int(at)),), release=self.release.id, work=Work())
+
+    def contents(self) -> Contents:
+        """What the release holds."""
+        return Contents(
+            categories=self.release.categories,
+            items=len(self.catalogue.item_ids),
+            shoppers=len(self.shoppers.position),
+            configs=self.release.manifest.get("configs", {}),
+            metrics=self.release.manifest.get("metrics", {}),
+            release=self.release.id,
+            work=Work(),
+        )
+
+    def probe(self) -> None:
+        """A tiny real score, to tell whether this still works. Raises RuntimeError."""
+        looks = self.catalogue.looks[:8]
+        if not np.isfinite(looks @ looks.T).all():
+            raise RuntimeError(f"release {self.release.id}: a score is not finite")
+
+    def _vector(self, shopper: Shopper) -> Floats:
+        if shopper.user_id is not None:
+            return self.shoppers.tastes[self._known(shopper.user_id)]
+        liked = np.unique(self._positions(shopper.likes or [], "shopper.likes"))
+        others = np.setdiff1d(self._sample(), liked)
+        if not len(others):
+            others = liked
+        return fold_in(self.catalogue.looks[liked], self.catalogue.looks[others], decay=self.decay)
+
+    def _sample(self) -> NDArray[np.int64]:
+        """The same items every time, spread over the catalogue."""
+        n = len(self.catalogue.item_ids)
+        return np.arange(n) if n <= OTHERS else np.random.default_rng(0).choice(n, OTHERS, replace=False)
+
+    def _known(self, user_id: str) -> int:
+        try:
+            return self.shoppers.position[user_id]
+        except KeyError:
+            raise UnknownShopper(f"no shopper {user_id!r} in this release", value=user_id) from None
+
+    def _positions(self, item_ids: Sequence[str], field: str) -> NDArray[np.int64]:
+        unknown = [item_id for item_id in item_ids if item_id not in self.catalogue.position]
+        if unknown:
+            raise UnknownItem(f"no item {unknown[0]!r} in this release", field=field, value=unknown[0])
+        return np.array([self.catalogue.position[item_id] for item_id in item_ids], dtype=np.int64)
+
+    def _allowed(self, request: RecommendRequest) -> NDArray[np.bool_]:
+        allowed = np.ones(len(self.catalogue.item_ids), dtype=bool)
+        for field, names in (
+            ("category", None if request.category is None else [request.category]),
+            ("filters.categories", request.filters.categories),
+        ):
+            if names is not None:
+                allowed &= np.isin(self.catalogue.category, self._class_ids(field, names))
+        allowed[self._found(request.filters.exclude)] = False
+        if request.exclude_bought:
+            allowed[self._found(self._bought(request.shopper))] = False
+        return allowed
+
+    def _class_ids(self, field: str, names: Iterable[str]) -> list[int]:
+        return [self.release.class_id(name, field) for name in names]
+
+    def _bought(self, shopper: Shopper) -> Iterable[str]:
+        if shopper.user_id is None:
+            return shopper.likes or []
+        return self.shoppers.bought[self._known(shopper.user_id)].as_py() or []
+
+    def _found(self, item_ids: Iterable[str]) -> list[int]:
+        position = self.catalogue.position
+        return [position[item_id] for item_id in item_ids if item_id in position]
+
+    def _offer(self, at: int, score: float | None = None) -> OfferedItem:
+        catalogue = self.catalogue
+        return OfferedItem(
+            item_id=catalogue.item_ids[at],
+            category=self.release.categories[catalogue.category[at]],
+            picture=StoredPicture(key=catalogue.pictures[at]),
+            score=score,
+        )
+
+
+def load_ranker(release: Release) -> Ranker:
+    """The tables of a release."""
+    items = pq.read_table(release.folder / "items.parquet")
+    users = pq.read_table(release.folder / "users.parquet")
+    item_ids, user_ids = items["item_id"].to_pylist(), users["user_id"].to_pylist()
+    class_of = {name: at for at, name in enumerate(release.categories)}
+    return Ranker(
+        release=release,
+        catalogue=Catalogue(
+            item_ids=item_ids,
+            position={item_id: at for at, item_id in enumerate(item_ids)},
+            category=np.array([class_of[name] for name in items["category"].to_pylist()], dtype=np.int64),
+            pictures=items["picture"].to_pylist(),
+            looks=_vectors(items["look"]),
+        ),
+        shoppers=Shoppers(
+            position={user_id: at for at, user_id in enumerate(user_ids)},
+            tastes=_vectors(users["taste"]),
+            bought=users["bought"],
+        ),
+        decay=max(1e-6, float(release.manifest["configs"]["dvbpr"]["taste_decay"])),
+    )
+
+
+def largest(values: NDArray[np.floating], k: int) -> list[int]:
+    """Positions of the k largest values, the largest first; equal ones in their order."""
+    k = min(k, len(values))
+    near = np.argpartition(-values, k - 1)[:k] if k else np.empty(0, dtype=np.int64)
+    return [int(at) for at in near[np.lexsort((near, -values[near]))]]
+
+
+def _vectors(column: pa.ChunkedArray) -> Floats:
+    """A column of equally long lists as an array [n, K]."""
+    rows = column.combine_chunks()
+    flat = rows.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    return flat.reshape(len(rows), -1 if len(rows) else 0)
+
+
+def _since(began: float) -> Work:
+    return Work(compute_ms=1000 * (time.perf_counter() - began))

@@ -1,0 +1,101 @@
+"""One release of random weights, and one Ray with the application on it, for every test of the service."""
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from cluster.settings import Settings
+from tests.services import tiny_release
+
+STARTUP_S = 90.0
+
+
+@pytest.fixture(scope="session")
+def settings(local_s3_settings: Settings) -> Settings:
+    """A part of the embedded bucket for these tests alone, and small limits for uploads."""
+    return local_s3_settings.with_updates(
+        bucket_url=f"{local_s3_settings.bucket_url}/services",
+        http_port=free_port(),
+        max_picture_bytes=300_000,
+        max_picture_pixels=1_000_000,
+        request_timeout_s=60.0,
+    )
+
+
+@pytest.fixture(scope="session")
+def release(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The id of the release that serves at first."""
+    return tiny_release.publish(settings, tmp_path_factory.mktemp("release"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Served:
+    """The running application."""
+
+    http: httpx.Client
+    release: str
+    settings: Settings
+
+
+@pytest.fixture(scope="package")
+def local_ray(settings: Settings) -> Iterator[None]:
+    """A private Ray that ends with this folder's tests."""
+    os.environ.update(RAY_AUTH_MODE="disabled", RAY_USAGE_STATS_ENABLED="0", RAY_SERVE_LOG_TO_STDERR="0")
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=4,
+        object_store_memory=100 * 2**20,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": settings.environment()},
+        _temp_dir=f"/tmp/atelier-{os.getpid()}-s",
+    )
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="package")
+def served(local_ray: None, release: str, settings: Settings) -> Iterator[Served]:
+    """The application as `build` makes it, over HTTP, ready."""
+    from ray import serve
+
+    from services.application import NAME, build
+
+    serve.start(http_options={"host": settings.http_host, "port": settings.http_port})
+    serve.run(build(settings), name=NAME, route_prefix="/", wait_for_ingress_deployment_creation=False)
+    url = f"http://{settings.http_host}:{settings.http_port}"
+    with httpx.Client(base_url=url, timeout=STARTUP_S) as http:
+        assert http.get("/readyz").status_code == 200
+        yield Served(http=http, release=release, settings=settings)
+
+
+@pytest.fixture
+def http(served: Served) -> httpx.Client:
+    """A client of the running application."""
+    return served.http
+
+
+@pytest.fixture(scope="session")
+def person(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Somebody in a picture of 120×80, as PNG."""
+    return picture_of_somebody(80, 120)
+
+
+def picture_of_somebody(width: int, height: int, *, format: str = "PNG") -> bytes:
+    from fashion_nn import pictures
+
+    image = tiny_release.garment(200).resize((width, height))
+    return pictures.encode(image, format=format)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,104 @@
+"""A release of random weights at debug size, whole enough for every call."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from PIL import Image, ImageDraw
+from safetensors.torch import save_file
+
+from cluster.object_store import open_store
+from cluster.releases import ReleaseStore
+from cluster.settings import Settings
+from fashion_nn import cagan, cgan, dvbpr, pictures
+from fashion_nn.cagan import config as cagan_config
+from fashion_nn.cagan import network as cagan_network
+from fashion_nn.cgan import config as cgan_config
+from fashion_nn.cgan import network as cgan_network
+from fashion_nn.configs import to_json
+from fashion_nn.dvbpr import config as dvbpr_config
+from fashion_nn.dvbpr import network as dvbpr_network
+from fashion_nn.state_files import save_weights
+
+CATEGORIES = ("men-tops", "women-tops")
+ITEMS = 24  # item-00 … item-23, in turns of the two categories
+SHOPPERS = 6  # shopper-0 … shopper-5; shopper-n bought item-0n
+
+
+def garment(hue: int) -> Image.Image:
+    """A plain shirt of some colour on white."""
+    image = Image.new("RGB", (32, 32), "white")
+    colour = f"hsl({hue % 360}, 70%, 45%)"
+    ImageDraw.Draw(image).polygon([(4, 6), (28, 6), (28, 14), (23, 12), (23, 28), (9, 28), (9, 12), (4, 14)], colour)
+    return image
+
+
+def publish(settings: Settings, folder: Path, *, seed: int = 0, worn_dropout: float = 0.2, promote: bool = True) -> str:
+    """Publish such a release and return its id. Another seed makes another one."""
+    torch.manual_seed(seed)
+    store = open_store(settings.bucket_url, settings)
+    files = {name: folder / name for name in ("dvbpr.safetensors", "cgan.safetensors", "cagan.safetensors")}
+    look_config, gan_config = dvbpr_config.debug(), cgan_config.debug()
+    fit_config = cagan_config.CAGANConfig(**{**_fields(cagan_config.debug()), "worn_dropout": worn_dropout})
+    look = dvbpr_network.Look(look_config).eval()
+    save_weights(files["dvbpr.safetensors"], look)
+    save_weights(files["cagan.safetensors"], cagan_network.Generator(fit_config))
+    _save_gan(files["cgan.safetensors"], gan_config)
+    files |= _tables(store, folder, look, seed)
+    return ReleaseStore(store).publish(
+        files,
+        configs={"dvbpr": to_json(look_config), "cgan": to_json(gan_config), "cagan": to_json(fit_config)},
+        metrics={"auc": 0.5},
+        data={"made": "for tests"},
+        runs={},
+        categories=CATEGORIES,
+        by="tests",
+        why="a tiny one",
+        promote=promote,
+    )
+
+
+def _fields(config: cagan_config.CAGANConfig) -> dict[str, object]:
+    return {name: getattr(config, name) for name in config.__slots__}
+
+
+def _save_gan(path: Path, config: cgan_config.CGANConfig) -> None:
+    networks = {
+        "generator": cgan_network.Generator(config, len(CATEGORIES)),
+        "discriminator": cgan_network.Discriminator(config, len(CATEGORIES)),
+    }
+    save_file(
+        {f"{name}.{key}": value.clone() for name, net in networks.items() for key, value in net.state_dict().items()},
+        path,
+    )
+
+
+def _tables(store, folder: Path, look: dvbpr_network.Look, seed: int) -> dict[str, Path]:
+    images = [garment(15 * at) for at in range(ITEMS)]
+    with torch.inference_mode():
+        looks = look(torch.stack([pictures.normalise(pictures.to_pixels(image)) for image in images])).numpy()
+    keys = [store.put_picture(pictures.encode(image, format="PNG"), suffix="png") for image in images]
+    tastes = np.random.default_rng(seed).normal(size=(SHOPPERS, looks.shape[1])).astype(np.float32)
+    items = {
+        "item_id": [f"item-{at:02}" for at in range(ITEMS)],
+        "category": [CATEGORIES[at % 2] for at in range(ITEMS)],
+        "picture": keys,
+        "look": looks.tolist(),
+    }
+    users = {
+        "user_id": [f"shopper-{at}" for at in range(SHOPPERS)],
+        "taste": tastes.tolist(),
+        "bought": [[f"item-{at:02}"] for at in range(SHOPPERS)],
+    }
+    vector = pa.list_(pa.float32())
+    pq.write_table(
+        pa.table(items, pa.schema([("item_id", pa.string()), ("category", pa.string()), ("picture", pa.string()), ("look", vector)])),
+        folder / "items.parquet",
+    )
+    pq.write_table(
+        pa.table(users, pa.schema([("user_id", pa.string()), ("taste", vector), ("bought", pa.list_(pa.string()))])),
+        folder / "users.parquet",
+    )
+    return {name: folder / name for name in ("items.parquet", "users.parquet")}
