@@ -43,14 +43,16 @@ class Order:
             )
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Complains by a TrainingError instead of ending the process with code 2."""
+
     def error(self, message: str) -> NoReturn:
         raise TrainingError(f"{message} (see {self.prog} --help)")
 
 
 def parser(recipe: Recipe) -> argparse.ArgumentParser:
     """The command line of `python -m training.NAME`."""
-    words = _Parser(
+    words = Parser(
         prog=f"python -m training.{recipe.name}",
         description=f"Train {recipe.name} on Ray. The same command again continues the run, or says that it is done.",
     )

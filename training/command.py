@@ -1,7 +1,8 @@
 """The command line of every `python -m training.NAME`: reads an order, carries it out, says what went wrong."""
 
+import functools
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,19 +24,33 @@ SHOWN_PROBLEMS = 10
 INTERRUPTED = 130
 
 
+def told_in_one_line(program: Callable[[list[str] | None], int]) -> Callable[[list[str] | None], int]:
+    """Let a program end with code 1 and one line where a user can mend what is wrong; with 130 on Ctrl-C."""
+
+    @functools.wraps(program)
+    def told(argv: list[str] | None = None) -> int:
+        try:
+            return program(argv)
+        except (TrainingError, DataError, StoreError, ValidationError) as error:
+            print(f"error: {in_one_line(error)}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("stopped", file=sys.stderr)
+            return INTERRUPTED
+
+    return told
+
+
 def main(network: str, argv: list[str] | None = None) -> int:
-    """Carry out one command line; the process's exit code. What a user can mend is said in one line."""
+    """Carry out one command line of `python -m training.NETWORK`; the process's exit code."""
+    return told_in_one_line(functools.partial(_main, recipe.find(network)))(argv)
+
+
+def _main(which: recipe.Recipe, argv: list[str] | None) -> int:
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    try:
-        order, dry = arguments.read(recipe.find(network), argv)
-        with bucket_at_hand(Settings()) as settings:
-            plan(order, settings, console) if dry else carry_out(order, settings, console)
-    except (TrainingError, DataError, StoreError, ValidationError) as error:
-        print(f"error: {in_one_line(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        return INTERRUPTED
+    order, dry = arguments.read(which, argv)
+    with bucket_at_hand(Settings()) as settings:
+        plan(order, settings, console) if dry else carry_out(order, settings, console)
     return 0
 
 

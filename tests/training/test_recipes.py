@@ -1,0 +1,97 @@
+"""The three recipes on small data, without Ray: what they open, build, show and measure."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cluster.settings import Settings
+from fashion_nn import configs
+from fashion_nn.datasets.problems import DataError
+from fashion_nn.datasets.split import Split
+from training import recipe
+from training.catalogue_data import _without, open_catalogue
+from training.recipe import NETWORKS, Source
+
+COUNTS = {
+    "dvbpr": {"items": 24, "categories": 3, "shoppers": 8, "interactions": 48, "held-out items": 8},
+    "cgan": {"items": 24, "categories": 3},
+    "cagan": {"pairs": 6, "test pairs": 4},
+}
+
+
+@pytest.fixture
+def source(data: Path, settings: Settings) -> Source:
+    return Source(path=data, cache=settings.cache / "pictures")
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_recipe_opens_builds_shows_and_measures(network: str, source: Source) -> None:
+    which = recipe.find(network)
+    config = configs.named(which.configs, "debug")
+    found = which.open(source, config)
+    assert which.summary(found).counts == COUNTS[network]
+    step = which.build(config, found, torch.device("cpu"))
+    assert {n: m.state_dict().keys() for n, m in which.networks(config, found).items()} == {
+        n: m.state_dict().keys() for n, m in step.networks.items()
+    }
+    terms = step(step.draw(0))
+    assert terms and all(torch.isfinite(value) for value in terms.values())
+    sheet = step.sample()
+    assert sheet.ndim == 5 and sheet.abs().max() <= 1 + 1e-5
+    assert which.columns is None or len(which.columns) == sheet.shape[1]
+    assert which.rows(found) is None or len(which.rows(found)) == sheet.shape[0]
+    metrics = which.evaluate(step, found)
+    assert metrics and all(np.isfinite(value) for value in metrics.values())
+
+
+@pytest.fixture
+def broken(data: Path, tmp_path: Path) -> Path:
+    """The same data with a picture of an item and one of a person that do not decode."""
+    folder = shutil.copytree(data, tmp_path / "broken")
+    (folder / "images" / "5.png").write_bytes(b"not a picture")
+    (folder / "pairs" / "train" / "image" / "p2.jpg").write_bytes(b"\xff\xd8\xff broken")
+    return folder
+
+
+@pytest.mark.parametrize(("network", "counted"), [("dvbpr", "items"), ("cgan", "items"), ("cagan", "pairs")])
+def test_broken_pictures_are_left_out_or_refused(network: str, counted: str, broken: Path, settings: Settings) -> None:
+    which = recipe.find(network)
+    config = configs.named(which.configs, "debug")
+    found = which.open(Source(path=broken, cache=settings.cache), config)
+    summary = which.summary(found)
+    assert summary.counts[counted] == COUNTS[network][counted] - 1
+    assert len(summary.problems) == 1 and ("5.png" in str(summary.problems[0]) or "p2.jpg" in str(summary.problems[0]))
+    which.build(config, found, torch.device("cpu")).draw(0)
+    with pytest.raises(DataError, match=r"5\.png|p2\.jpg"):
+        which.open(Source(path=broken, cache=settings.cache, on_problem="refuse"), config)
+
+
+def test_the_rows_left_are_the_right_pictures(broken: Path, data: Path, settings: Settings) -> None:
+    whole = open_catalogue(Source(path=data, cache=settings.cache), size=16)
+    rest = open_catalogue(Source(path=broken, cache=settings.cache), size=16)
+    for place, item in enumerate(rest.catalogue.item_ids):
+        before = whole.catalogue.item_ids.index(item)
+        assert torch.equal(rest.pictures[np.array([place])], whole.pictures[np.array([before])])
+
+
+def test_a_split_follows_its_catalogue_when_items_go(data: Path, settings: Settings) -> None:
+    whole = open_catalogue(Source(path=data, cache=settings.cache), size=16).catalogue
+    kept = np.setdiff1d(np.arange(24), [0, 3])
+    rest = whole.without([0, 3])
+    train = [np.array([0, 3, 4, 6])] * 8
+    split = _without(Split(train=train, validation=np.full(8, 3), test=np.full(8, 8)), whole, rest, kept)
+    ids = [[rest.item_ids[i] for i in items] for items in split.train]
+    assert ids == [["i4", "i6"]] * len(rest.user_ids)
+    assert (split.validation == -1).all()
+    assert [rest.item_ids[i] for i in split.test] == ["i8"] * len(rest.user_ids)
+
+
+def test_data_without_interactions_cannot_train_a_recommender(data: Path, tmp_path: Path, settings: Settings) -> None:
+    folder = shutil.copytree(data, tmp_path / "silent")
+    (folder / "interactions.csv").unlink()
+    which = recipe.find("dvbpr")
+    with pytest.raises(DataError, match="no interactions"):
+        which.open(Source(path=folder, cache=settings.cache), configs.named(which.configs, "debug"))
