@@ -1,0 +1,31 @@
+"""The sizes that the demonstration comes in: what is drawn, trained and asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fashion_nn.world import world
+from fashion_nn.world.world import WorldConfig
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Size:
+    """One size; its name is also that of the networks' configurations."""
+
+    name: str
+    world: WorldConfig
+    visitors: int = 3  # shoppers with boards; one more is known by likes alone
+    likes: int = 5  # that somebody new tells
+    sitters: int = 8  # persons fitted with the garment they want
+    design: Mapping[str, int] = field(default_factory=dict)  # fields of a design request: restarts, steps
+    alter: Mapping[str, int] = field(default_factory=dict)  # and of an alteration
+
+
+def demo() -> Size:
+    """What `make demo` shows."""
+    return Size(name="demo", world=world.demo())
+
+
+def debug() -> Size:
+    """The whole path in a minute, with networks that have learnt nothing."""
+    few = {"restarts": 3, "steps": 2}
+    return Size(name="debug", world=world.debug(), visitors=2, likes=2, sitters=2, design=few, alter=few)
