@@ -13,6 +13,7 @@ from PIL import Image
 from fashion_nn.pictures import decode, letterbox, normalise, to_pixels
 from fashion_nn.world.tastes import COLOURS, SIDE, utility
 
+ROUNDING = 1e-4  # of a utility, which has a spread of a few units
 NOTABLE = 0.35  # of the strongest weight: weaker ones are not put into words
 
 
@@ -35,7 +36,6 @@ class Sitter:
     """A person of the test pairs, the garment they wear, one they want, and how that truly looks."""
 
     name: str
-    label: str  # the cut of what is worn
     person: Path
     worn: Path
     wanted: Path
@@ -77,19 +77,16 @@ class World:
     def liked_over(self, visitor: Visitor, category: str, picture: Image.Image) -> float:
         """The share of a category's items that the stated taste puts below this picture, 0 to 1."""
         mine = float(utility(as_seen(picture)[None], visitor.taste)[0])
-        return float((self._utilities(visitor, category) < mine).mean())
+        return float((self._utilities(visitor, category) < mine - ROUNDING).mean())
 
     def sitters(self, count: int) -> list[Sitter]:
         """The first persons of the test pairs."""
         pairs = self.folder / "pairs"
-        with (pairs / "test_labels.csv").open(newline="") as file:
-            labels = {row["name"]: row["label"] for row in csv.DictReader(file)}
         with (pairs / "test_truth.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))[:count]
         return [
             Sitter(
                 name=Path(row["person"]).stem,
-                label=labels.get(Path(row["person"]).stem, ""),
                 person=pairs / "test" / "image" / row["person"],
                 worn=pairs / "test" / "cloth" / row["worn"],
                 wanted=pairs / "test" / "cloth" / row["wanted"],

@@ -1,7 +1,5 @@
 """Shoppers and persons of a small drawn world."""
 
-from pathlib import Path
-
 import pytest
 
 from demo.visitors import Visitor, World, in_words, varied
@@ -44,7 +42,6 @@ def test_sitters_come_with_all_their_pictures(world: World) -> None:
     sitters = world.sitters(3)
     assert [each.name for each in sitters] == ["t00000", "t00001", "t00002"]
     for each in sitters:
-        assert each.label
         assert all(path.is_file() for path in (each.person, each.worn, each.wanted, each.truth))
         assert each.wanted != each.worn
 
