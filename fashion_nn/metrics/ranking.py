@@ -74,18 +74,24 @@ def _auc_of_users(scores: Scores, split: Split, users: np.ndarray, held_out: np.
         raise ValueError(
             f"scores of shape {tuple(table.shape)} do not cover {len(users)} users and all items"
         )
-    if not torch.isfinite(table).all():
+    if not all(torch.isfinite(extreme) for extreme in torch.aminmax(table)):
         raise ValueError("a score is not finite")
     own_rows, own_items = _own_items(split, users)
     wanted = table.gather(1, torch.as_tensor(held_out, device=table.device)[:, None])
-    below, equal = (table < wanted).sum(1), (table == wanted).sum(1)
-    wins = (below.double() + equal.double() / 2).cpu().numpy()
+    wins = _counts(table < wanted) + _counts(table == wanted) / 2
     own = table[own_rows, own_items]
     own_wanted = wanted[own_rows, 0]
     own_wins = ((own < own_wanted).double() + (own == own_wanted).double() / 2).cpu().numpy()
     wins -= np.bincount(own_rows, weights=own_wins, minlength=len(users))
     unobserved = n_items - np.bincount(own_rows, minlength=len(users))
     return np.divide(wins, unobserved, out=np.full(len(users), np.nan), where=unobserved > 0)
+
+
+def _counts(marks: torch.Tensor) -> np.ndarray:
+    """How many are true in each row: bool [u, I] -> [u]."""
+    if marks.is_cuda:
+        return marks.sum(1).cpu().numpy()
+    return np.count_nonzero(marks.numpy(), axis=1)  # three times as fast as a sum on a CPU
 
 
 def _own_items(split: Split, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
