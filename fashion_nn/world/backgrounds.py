@@ -1,4 +1,4 @@
-"""Where a person stands: a plain wall, a gradient, a studio, a room or a street. Always paler and softer than the person."""
+"""Where a person stands: plain, gradient, studio, room or street, always paler and softer than the person."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _scene(background: Background, height: int, width: int, fill) -> np.ndarray:
 
 
 def _bytes(colour: Colour) -> tuple[int, int, int]:
-    return tuple(int(round(255 * min(max(c, 0), 1))) for c in colour)
+    return tuple(round(255 * min(max(c, 0), 1)) for c in colour)
 
 
 def _box(

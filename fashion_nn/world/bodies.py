@@ -1,7 +1,6 @@
 """The proportions and joints of a figure, standing, seen from the front, in figure coordinates.
 
-Half-widths and heights are shares of the standing height, after the usual eight-heads proportions of fashion drawing,
-a little shortened.
+Half-widths and heights are shares of the standing height, in the seven and a half heads of a natural figure.
 """
 
 from __future__ import annotations
@@ -104,4 +103,4 @@ def _direction(side: int, degrees: float) -> Points:
 def mannequin(figure: Figure, *, arms: float) -> Body:
     """The body inside a product picture: upright, both arms `arms` degrees from the trunk."""
     straight = Arm(upper=arms, fore=arms - 5)
-    return Body(figure=figure, arms=(straight, straight), stance=0.058)
+    return Body(figure=figure, arms=(straight, straight), stance=0.078)

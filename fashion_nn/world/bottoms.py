@@ -114,22 +114,19 @@ def _leg(spec: GarmentSpec, body: Body, side: int, waist: float, top: float, end
     ankle = radii[2] + ease + (wide * spec.fit if spec.fit > 0.05 else 0) + 0.005
     if spec.cut == "joggers":
         ankle = radii[2] + 0.008
-    if spec.cut == "shorts":
-        knee += 0.022
+    outward = 0.024 if spec.cut == "shorts" else 0.0
     outer = spline(
         [
             (waist, top),
             (0.4 * waist + 0.6 * (body.hip + ease), 0.5 * (top + HIP_Y)),
             (body.hip + ease, HIP_Y + 0.02),
-            (joints[1, 0] + knee, KNEE_Y),
+            (joints[1, 0] + knee + outward, KNEE_Y),
             (joints[2, 0] + ankle, ANKLE_Y + 0.012),
         ],
         samples=14,
     )
-    inner = spline(
-        [(0.0, CROTCH_Y), (joints[1, 0] - knee + 0.004, KNEE_Y), (joints[2, 0] - ankle, ANKLE_Y + 0.012)],
-        samples=14,
-    )
+    inside = joints[1, 0] - knee + 0.004 + 0.6 * outward
+    inner = spline([(0.0, CROTCH_Y), (inside, KNEE_Y), (joints[2, 0] - ankle, ANKLE_Y + 0.012)], samples=14)
     outer, inner = _until(outer, end), _until(inner, end)
     inner[:, 0] = np.maximum(inner[:, 0], 0.001)
     hem = spline([outer[-1], (0.5 * (outer[-1, 0] + inner[-1, 0]), end + 0.005), inner[-1]])

@@ -1,14 +1,15 @@
 """Outlines in figure coordinates, and the canvas that paints them with soft, antialiased shading.
 
-Everything in the world is drawn in *figure coordinates*: x to the right from the body's middle line, y downwards from
-the crown of the head, one unit = the standing height of the figure. A `View` says where that lands on a picture, so one
-and the same outline serves a product picture of 64 pixels and a leaning person of 256.
+Everything in the world is drawn in *figure coordinates*: x to the right from the body's middle line, y
+downwards from the crown of the head, one unit = the standing height of the figure. A `View` says where that
+lands on a picture, so one outline serves a product picture of 64 pixels and a leaning person of 256.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -129,7 +130,7 @@ def crease(points: Sequence[tuple[float, float]], width: float) -> Points:
 
 
 def limb(joints: Points, radii: Sequence[float], *, flat_end: bool = False) -> tuple[Points, ...]:
-    """An arm, a leg or a sleeve: tapered stretches between round joints; `flat_end` cuts the last one straight."""
+    """An arm, a leg or a sleeve: tapered stretches, round joints; `flat_end` cuts the last straight."""
     parts: list[Points] = []
     for start, end, r0, r1 in zip(joints, joints[1:], radii, radii[1:], strict=False):
         along = (end - start) / (np.linalg.norm(end - start) + 1e-9)
@@ -167,7 +168,7 @@ class Region:
 
 
 class Canvas:
-    """A picture in the making: `rgb` [H, W, 3] float in 0..1, and `worn` [H, W], what one sees of the worn garment."""
+    """A picture in the making: `rgb` [H, W, 3] in 0..1, and `worn` [H, W], what shows of the worn garment."""
 
     def __init__(self, view: View, ground: np.ndarray | tuple[float, float, float]):
         self.view = view
@@ -268,7 +269,7 @@ class Canvas:
 def along_axis(x: np.ndarray, y: np.ndarray, axis: Points) -> tuple[np.ndarray, np.ndarray]:
     """Distance across and along the nearest stretch of a jointed line: two arrays shaped as x."""
     best, across, down, done = None, None, None, 0.0
-    for start, end in zip(axis, axis[1:], strict=False):
+    for start, end in pairwise(axis):
         length = float(np.linalg.norm(end - start)) + 1e-9
         dx, dy = (end - start) / length
         t = (x - start[0]) * dx + (y - start[1]) * dy
@@ -291,7 +292,7 @@ def blurred(field: np.ndarray, radius: float) -> np.ndarray:
 
 
 def shifted(field: np.ndarray, distance: float) -> np.ndarray:
-    """The field moved towards the lower right by whole pixels nearest to `distance` (upper left if negative)."""
+    """The field moved towards the lower right by `distance` in whole pixels (upper left if negative)."""
     step = round(distance) or (1 if distance > 0 else -1)
     rows = np.clip(np.arange(field.shape[0]) - step, 0, field.shape[0] - 1)
     columns = np.clip(np.arange(field.shape[1]) - step, 0, field.shape[1] - 1)

@@ -46,7 +46,7 @@ def faded(paint: Paint, share: float) -> Paint:
 
 
 def pattern(paint: Paint, across: np.ndarray, down: np.ndarray, pixel: float) -> np.ndarray:
-    """How much of the accent colour shows, [h, w] in 0..1; `pixel` is a pixel's side, over which edges are softened."""
+    """How much accent colour shows, [h, w] in 0..1; edges are softened over `pixel`, a pixel's side."""
     period, duty = paint.period, paint.duty
     match paint.pattern:
         case "solid":

@@ -1,12 +1,12 @@
 """Persons: a body in a pose, before a background, dressed in a top and a bottom garment.
 
-The garment's mask is what one sees of it. Nothing outside that mask depends on the garment, so the same person in two
-tops differs only where either top shows.
+The garment's mask is what one sees of it. Nothing outside that mask depends on the garment, so the same person
+in two tops differs only where either top shows.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -15,7 +15,7 @@ from fashion_nn.world import palette
 from fashion_nn.world.backgrounds import Background, draw_background, sample_background
 from fashion_nn.world.bodies import CROTCH_Y, FOREARM, HIP_Y, NECK_Y, SHOULDER_Y, WAIST_Y, Arm, Body, Figure
 from fashion_nn.world.bottoms import bottom
-from fashion_nn.world.drawing import Canvas, Piece, Points, View, ellipse, join, limb, mirrored, spline
+from fashion_nn.world.drawing import Canvas, Piece, View, ellipse, join, limb, mirrored, spline
 from fashion_nn.world.fabrics import Colour, Paint
 from fashion_nn.world.heads import HAIRSTYLES, hair_behind, hair_in_front, head
 from fashion_nn.world.shoes import feet
@@ -53,7 +53,7 @@ ARMS: tuple[tuple[Arm, float], ...] = (
     (Arm(upper=15, fore=10), 0.22),
     (Arm(upper=22, fore=14), 0.12),
     (Arm(upper=37, fore=-47, front=False), 0.16),
-    (Arm(upper=13, fore=-42, front=True), 0.10),
+    (Arm(upper=13, fore=-74, front=True), 0.10),
     (Arm(upper=16, fore=-12, front=False), 0.06),
 )
 
@@ -95,7 +95,7 @@ def _arm(rng: np.random.Generator) -> Arm:
 
 
 def draw_person(person: Person, garment: GarmentSpec, *, height: int) -> tuple[Image.Image, Image.Image]:
-    """`person` wearing the top `garment`: the picture (RGB) and what shows of the garment (L), height x 3/4 height."""
+    """`person` in the top `garment`: the picture (RGB) and what shows of it (L), height x 3/4 height."""
     if garment.part != "tops":
         raise ValueError(f"garment: a person wears tops, not {garment.category!r}")
     width = round(height * ASPECT)
@@ -112,30 +112,21 @@ def draw_person(person: Person, garment: GarmentSpec, *, height: int) -> tuple[I
     body, worn = person.body, top(garment, person.body)
     canvas.paint(hair_behind(person.style, person.hair))
     canvas.paint(_lower_body(person))
-    for side, sleeve in zip((-1, 1), worn.sleeves, strict=True):
-        canvas.paint(_arm_pieces(person, side))
-        canvas.paint(sleeve, worn=True)
+    arms = list(zip((-1, 1), body.arms, worn.sleeves, strict=True))
+    for side, arm, sleeve in arms:
+        if not arm.front:
+            canvas.paint(_arm_pieces(person, side))
+            canvas.paint(sleeve, worn=True)
     canvas.paint(_trunk(person))
     canvas.paint(bottom(person.bottoms, body))
     canvas.paint(worn.trunk, worn=True)
-    for side, sleeve in zip((-1, 1), worn.sleeves, strict=True):
-        if body.arms[(side + 1) // 2].front:
-            forearm = _forearm(body, side)
-            canvas.paint([_clipped(p, forearm) for p in _arm_pieces(person, side)])
-            canvas.paint([_clipped(p, forearm) for p in sleeve], worn=True)
+    for side, arm, sleeve in arms:
+        if arm.front:
+            canvas.paint(_arm_pieces(person, side))
+            canvas.paint(sleeve, worn=True)
     canvas.paint(head(person.figure, person.skin, person.hair, person.style, beard=person.beard))
     canvas.paint(hair_in_front(person.style, person.hair))
     return canvas.picture(), canvas.mask()
-
-
-def _clipped(piece: Piece, clip: tuple[Points, ...]) -> Piece:
-    return replace(piece, clip=clip)
-
-
-def _forearm(body: Body, side: int) -> tuple[Points, ...]:
-    joints = body.arm_joints(side)
-    toward = (joints[2] - joints[1]) / FOREARM
-    return limb(np.array([joints[1] + 0.01 * toward, joints[2] + 0.08 * toward]), (0.055, 0.055))
 
 
 def _skin(person: Person) -> Paint:

@@ -1,22 +1,42 @@
 """Shoes: from the side for product pictures, from the front on a figure's feet.
 
-The side view has its own coordinates: the heel is at x = 0, the toe at x = 1, the ground at y = 0, and y grows downwards.
+The side view has its own coordinates: the heel is at x = 0, the toe at x = 1, the ground at y = 0; y grows
+downwards.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from fashion_nn.world.bodies import Body
 from fashion_nn.world.drawing import Piece, Points, ellipse, join, ribbon, spline
-from fashion_nn.world.fabrics import Paint, mixed
+from fashion_nn.world.fabrics import Paint, dimmed, mixed
 from fashion_nn.world.specs import GarmentSpec
 
+BOOTS = ("chelsea", "workboot", "ankleboot", "tallboot")
 HEELED = ("pump", "ankleboot", "tallboot", "heelsandal")
 RUBBER = Paint(colour=(0.93, 0.92, 0.89), shine=0.02)
 
 
-def shoe(spec: GarmentSpec) -> list[Piece]:
+def shoes(spec: GarmentSpec) -> list[Piece]:
+    """The side view of a pair, back to front: the second shoe stands behind the first."""
+    first = _shoe(spec)
+    aside = np.array([0.30, -0.03] if spec.cut in BOOTS else [0.07, -0.21])
+    return [_moved(piece, aside) for piece in first] + first
+
+
+def _moved(piece: Piece, aside: Points) -> Piece:
+    """The piece further back, a little in the shade."""
+    paint = replace(
+        piece.paint, colour=piece.paint.darker(0.86).colour, accent=dimmed(piece.paint.accent, 0.86)
+    )
+    places = {name: tuple(o + aside for o in getattr(piece, name)) for name in ("outlines", "folds")}
+    return replace(piece, paint=paint, **places)
+
+
+def _shoe(spec: GarmentSpec) -> list[Piece]:
     """The side view of one shoe, back to front."""
     make = {
         "sneaker": _sneaker,
@@ -43,7 +63,7 @@ def _line(points: list[tuple[float, float]], colour: Paint, width: float = 0.005
 
 
 def _sole(points_top: Points, thick: float, paint: Paint) -> Piece:
-    under = points_top[::-1] + (0, thick)
+    under = points_top[::-1] + np.array([0, thick])
     return Piece(outlines=(join(points_top, under),), paint=paint, volume=0.025, relief=0.35)
 
 

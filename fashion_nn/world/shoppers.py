@@ -1,8 +1,8 @@
 """Shoppers with a stated taste, and what they buy.
 
-A shopper buys men's or women's things in a personal mix of tops, bottoms and shoes. Within that, items are taken
-without replacement in proportion to exp(utility + popularity): what a shopper likes the looks of, a little fashion,
-and chance.
+A shopper buys men's or women's things in a personal mix of tops, bottoms and shoes. Within that, items are
+taken without replacement in proportion to exp(utility + popularity): what a shopper likes the looks of, a
+little fashion, and chance.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Shopper:
 def sample_shopper(rng: np.random.Generator, user_id: str, items: np.ndarray) -> Shopper:
     """Somebody who likes two or three colours and minds lightness and pattern.
 
-    items: [n, len(FEATURES)], the looks of the world's items; weights are scaled so that the utility of these has the
-    standard deviation EAGERNESS.
+    items: [n, len(FEATURES)], the looks of the world's items; weights are scaled so that the utility of
+    these has the standard deviation EAGERNESS.
     """
     weights = dict.fromkeys(FEATURES, 0.0)
     common = items[:, : len(COLOURS)].mean(axis=0).astype(np.float64)

@@ -149,7 +149,9 @@ def _top_paint(rng: np.random.Generator, cut: str) -> tuple[Paint, str | None]:
         )
     buttoned = cut in ("shirt", "shortshirt", "blouse")
     kinds = ("stripes", "pinstripes", "checks", "plaid", "dots", "block", "band", "motif")
-    weights = np.array([1, 3, 3, 3, 2, 0, 0, 0] if buttoned else [4, 1, 1, 1, 2, 1.5, 2, 3.5], float)
+    weights = np.array(
+        [1, 3, 3, 3, 2, 0, 0, 0] if buttoned else [4, 1, 1, 1, 2, 1.5, 2, 0 if cut == "polo" else 3.5], float
+    )
     kind = kinds[rng.choice(len(kinds), p=weights / weights.sum())]
     if kind == "motif":
         return base, MOTIFS[rng.integers(len(MOTIFS))]

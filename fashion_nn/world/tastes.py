@@ -1,8 +1,8 @@
 """How a picture looks, and how much a shopper likes that: a stated function of the pixels alone.
 
-It can be asked about any picture, whatever its size and whoever made it, so also about one that a network designed.
-The foreground is whatever is not white; its pixels are shared out softly among twelve colours; stripes, checks and
-prints show as lightness that changes within the foreground.
+It can be asked about any picture, whatever its size and whoever made it, so also about one that a network
+designed. The foreground is whatever is not white; its pixels are shared out softly among twelve colours;
+stripes, checks and prints show as lightness that changes within the foreground.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ SIDE = 64  # pixels: every picture is looked at in this size
 def looks(pictures: Tensor) -> Tensor:
     """What a taste looks at. pictures: [N, 3, H, W] in [-1, 1] -> [N, len(FEATURES)].
 
-    The first twelve are shares of the foreground, in 0..1 and adding up to 1; lightness and chroma are its means in
-    0..1; pattern is near 0 on plain cloth and nears 1 as lightness changes more between near places inside the garment.
+    The first twelve are shares of the foreground, in 0..1 and adding up to 1; lightness and chroma are its
+    means in 0..1; pattern is near 0 on plain cloth and nears 1 as lightness changes more from place to place.
     """
     rgb = _looked_at(pictures)
     high, low = rgb.amax(1), rgb.amin(1)
@@ -106,7 +106,7 @@ def _shares(hue: Tensor, chroma: Tensor, lightness: Tensor) -> Tensor:
 
 
 def _pattern(lightness: Tensor, low: Tensor) -> Tensor:
-    """1 - exp(-10 x the mean |change of lightness| over two pixels that both lie well inside the foreground): [N]."""
+    """1 - exp(-10 x mean |change of lightness| over two pixels that both lie inside the foreground): [N]."""
     inside = -functional.max_pool2d(-_step(1 - low, 0.06, 0.16)[:, None], 3, stride=1, padding=1)[:, 0]
     total, count = 0.0, 1e-3
     for axis in (1, 2):

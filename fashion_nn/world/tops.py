@@ -1,4 +1,4 @@
-"""Tops: trunk, sleeves, neckline and the details of each cut, as pieces over a body."""
+"""Tops: trunk, sleeves and the details of each cut, as pieces over a body."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fashion_nn.world.bodies import ARMPIT_Y, HIP_Y, NECK_Y, SHOULDER_Y, WAIST_Y, Body
+from fashion_nn.world.bodies import ARMPIT_Y, HIP_Y, WAIST_Y, Body
 from fashion_nn.world.drawing import (
     Piece,
     Points,
@@ -19,20 +19,10 @@ from fashion_nn.world.drawing import (
     ribbon,
     spline,
 )
-from fashion_nn.world.fabrics import Paint, faded
+from fashion_nn.world.fabrics import Paint
+from fashion_nn.world.necklines import HEAVY, inner_back, neck_details, neck_point, opening, seam, trim
 from fashion_nn.world.specs import GarmentSpec
 
-# half-width at the neck beyond the body's own neck, and depth below the neck's base
-NECKLINES = {
-    "crew": (0.010, 0.026),
-    "v": (0.012, 0.085),
-    "scoop": (0.024, 0.066),
-    "boat": (0.044, 0.026),
-    "turtle": (0.006, 0.010),
-    "collar": (0.010, 0.045),
-    "hood": (0.016, 0.040),
-    "straps": (0.030, 0.085),
-}
 SLEEVELESS = ("tank", "camisole", "shell")
 
 
@@ -40,7 +30,7 @@ SLEEVELESS = ("tank", "camisole", "shell")
 class Top:
     """The pieces of a top in the order in which a dressed figure is painted."""
 
-    behind: list[Piece] = field(default_factory=list)  # inner back of the neck; product pictures only
+    behind: list[Piece] = field(default_factory=list)  # inside of the back; product pictures only
     sleeves: tuple[list[Piece], list[Piece]] = field(default_factory=lambda: ([], []))
     trunk: list[Piece] = field(default_factory=list)
 
@@ -48,439 +38,228 @@ class Top:
 def top(spec: GarmentSpec, body: Body) -> Top:
     """The top `spec` on `body`."""
     rng = np.random.default_rng(spec.seed)
-    ease = 0.004 + 0.020 * spec.fit
-    made = Top()
+    ease = 0.004 + 0.018 * spec.fit
+    outline = _trunk(spec, body, ease)
+    made = Top(behind=[inner_back(spec, body)])
     if spec.sleeve > 0:
         made.sleeves = (_sleeve(spec, body, -1, ease, rng), _sleeve(spec, body, 1, ease, rng))
-    outline = _trunk(spec, body, ease)
-    made.behind = [_inner_back(spec, body)]
+    cloth = Piece(
+        outlines=(outline,),
+        paint=spec.paint,
+        folds=_trunk_folds(spec, body, rng),
+        emblem=_motif(spec),
+        volume=0.024,
+        relief=0.34,
+    )
     made.trunk = [
-        Piece(
-            outlines=(outline,),
-            paint=spec.paint,
-            folds=_trunk_folds(spec, body, rng),
-            emblem=_motif(spec),
-            volume=0.024,
-            relief=0.34,
-        )
+        cloth,
+        *_details(spec, body, outline, ease),
+        *neck_details(spec, body, hem_y(spec), outline),
     ]
-    made.trunk += _details(spec, body, outline, ease)
     return made
 
 
 def hem_y(spec: GarmentSpec) -> float:
-    return HIP_Y - 0.03 + 0.075 * spec.length
+    longer = 0.022 if spec.figure == "men" else 0.0
+    return HIP_Y - 0.03 + longer + 0.072 * spec.length
+
+
+# trunk
 
 
 def _flank(spec: GarmentSpec, body: Body, ease: float) -> Points:
     """The right side from the armpit to the hem."""
-    hem = hem_y(spec)
-    chest = body.chest + ease
+    hem, chest = hem_y(spec), body.chest + ease
     shaped = 0.85 if body.figure == "women" else 0.35
     snug = shaped * (1 - 0.75 * spec.fit)
     waist = snug * (body.waist + ease) + (1 - snug) * (chest - 0.004)
-    hip = max(body.hip + ease, waist) if spec.cut != "peplum" else body.hip + 0.045
-    if spec.cut == "sweater" or spec.cut == "hoodie":
-        hip -= 0.006
+    hip = (
+        body.hip + 0.045
+        if spec.cut == "peplum"
+        else max(body.hip + ease, waist) - 0.006 * (spec.cut in HEAVY)
+    )
     knots = [
         (chest, ARMPIT_Y),
         (0.5 * (chest + waist) + 0.003, 0.32),
         (waist, WAIST_Y - 0.01),
         (hip, HIP_Y),
-        (hip + 0.006, 0.56),
+        (hip + 0.006, 0.60),
     ]
     curve = spline(knots, samples=10)
-    kept = curve[curve[:, 1] < hem]
     edge = np.interp(hem, curve[:, 1], curve[:, 0])
-    return np.concatenate([kept, [(edge, hem)]])
+    return np.concatenate([curve[curve[:, 1] < hem], [(edge, hem)]])
 
 
 def _trunk(spec: GarmentSpec, body: Body, ease: float) -> Points:
     flank = _flank(spec, body, ease)
-    chest = flank[0, 0]
-    hem = hem_y(spec)
-    rise = -0.012 if spec.cut in ("shirt", "blouse") else 0.006
-    if spec.neckline == "straps":
-        top_edge = spline(
-            [
-                (-0.75 * chest, 0.232),
-                (-0.4 * chest, 0.240),
-                (0, 0.256),
-                (0.4 * chest, 0.240),
-                (0.75 * chest, 0.232),
-            ]
-        )
-        right = join(spline([(0.75 * chest, 0.232), (0.9 * chest, 0.248), (chest, 0.268)]), flank[1:])
-        return join(
-            top_edge, right, spline([flank[-1], (0, hem + rise), flank[-1] * (-1, 1)]), mirrored(right)
-        )
-    wide, deep = NECKLINES[spec.neckline]
-    neck = min(body.neck + wide, 0.8 * body.shoulder)
-    tip = 0.76 * body.shoulder if spec.cut in SLEEVELESS else body.shoulder + 0.3 * ease
-    shoulder = spline(
-        [(neck, NECK_Y + 0.001), (0.5 * (neck + tip), 0.5 * (NECK_Y + SHOULDER_Y) - 0.002), (tip, SHOULDER_Y)]
+    edge, hem = flank[-1]
+    drop = 0.016 if spec.cut in ("shirt", "blouse") else 0.006
+    lower = spline(
+        [
+            (edge, hem),
+            (0.6 * edge, hem + 0.75 * drop),
+            (0, hem + drop),
+            (-0.6 * edge, hem + 0.75 * drop),
+            (-edge, hem),
+        ]
     )
-    armhole = spline([(tip, SHOULDER_Y), (min(tip, chest) - 0.008, 0.215), (chest, ARMPIT_Y)])
-    right = join(shoulder, armhole, flank)
-    low = NECK_Y + deep
-    if spec.neckline in ("v", "collar"):
-        opening = np.array(
-            [
-                (-neck, NECK_Y),
-                (-0.42 * neck, NECK_Y + 0.58 * deep),
-                (0, low),
-                (0.42 * neck, NECK_Y + 0.58 * deep),
-                (neck, NECK_Y),
-            ]
-        )
-    else:
-        opening = spline(
-            [
-                (-neck, NECK_Y),
-                (-0.68 * neck, NECK_Y + 0.72 * deep),
-                (0, low),
-                (0.68 * neck, NECK_Y + 0.72 * deep),
-                (neck, NECK_Y),
-            ]
-        )
-    return join(opening, right, spline([flank[-1], (0, hem + rise), flank[-1] * (-1, 1)]), mirrored(right))
-
-
-def _inner_back(spec: GarmentSpec, body: Body) -> Piece:
-    """The inside of the back that a product picture shows through the neckline."""
-    wide, deep = NECKLINES[spec.neckline]
-    neck = body.neck + wide
     if spec.neckline == "straps":
-        neck, deep = 0.7 * body.chest, 0.09
-        outline = spline(
-            [(-neck, 0.236), (0, 0.246), (neck, 0.236), (0.6 * neck, 0.29), (-0.6 * neck, 0.29)], closed=True
-        )
+        upper, right = _bodice(flank)
     else:
-        outline = join(
-            spline([(-neck, NECK_Y), (0, NECK_Y + 0.012), (neck, NECK_Y)]),
-            spline([(neck, NECK_Y + 0.01), (0, NECK_Y + deep + 0.02), (-neck, NECK_Y + 0.01)]),
+        upper, right = opening(spec, body), _shoulder(spec, body, ease)
+        right = join(right, flank[flank[:, 1] > right[-1, 1]])
+    return join(upper, right, lower, mirrored(right))
+
+
+def _bodice(flank: Points) -> tuple[Points, Points]:
+    """Upper edge and right side of a top that hangs on straps."""
+    chest = flank[0, 0]
+    cup = [(0.75 * chest, 0.232), (0.4 * chest, 0.240)]
+    edge = spline([(-x, y) for x, y in cup] + [(0, 0.256)] + cup[::-1])
+    return edge, join(spline([cup[0], (0.9 * chest, 0.248), (chest, 0.268)]), flank[2:])
+
+
+def _shoulder(spec: GarmentSpec, body: Body, ease: float) -> Points:
+    """From the neck over the shoulder and down the armhole, right side."""
+    neck = neck_point(spec, body)
+    chest = body.chest + ease
+    if spec.cut in SLEEVELESS:
+        inset = 0.70 if spec.cut == "tank" else 0.80
+        tip = np.array([inset * body.shoulder, 0.171 + 0.008 * inset])
+        armhole = spline([tip, (tip[0] - 0.006, 0.215), (0.5 * (tip[0] + chest), 0.252), (chest, 0.268)])
+        return join([neck], armhole)  # meets the flank below the armpit
+    joint, radius = body.arm_joints(1)[0], body.arm_radii[0] + 0.8 * ease + 0.003
+    ridge = joint + radius * np.array([-0.35, -0.94])
+    tip = joint + radius * np.array([0.45, -0.89])
+    over = spline([neck, 0.5 * (np.array(neck) + ridge) + (0, 0.001), ridge, tip])
+    return join(over, spline([tip, (min(tip[0], chest) - 0.004, 0.216), (chest, ARMPIT_Y)]))
+
+
+def _trunk_folds(spec: GarmentSpec, body: Body, rng: np.random.Generator) -> tuple[Points, ...]:
+    folds, hem = [], hem_y(spec)
+    for side in (-1, 1):
+        x, y = side * body.chest, ARMPIT_Y + 0.015
+        reach, fall = rng.uniform(0.03, 0.06), rng.uniform(0.03, 0.05)
+        folds.append(
+            crease([(x, y), (x - side * 0.5 * reach, y + 0.02), (x - side * reach, y + fall)], 0.004)
         )
-    return Piece(outlines=(outline,), paint=spec.paint.darker(0.62), relief=0.15)
+        for _ in range(2):
+            x, y = side * (body.waist + 0.01), rng.uniform(WAIST_Y - 0.07, min(hem - 0.03, WAIST_Y + 0.04))
+            reach, sag, end = rng.uniform(0.03, 0.075), rng.uniform(0.002, 0.014), rng.uniform(-0.004, 0.02)
+            folds.append(
+                crease([(x, y), (x - side * 0.5 * reach, y + sag), (x - side * reach, y + end)], 0.005)
+            )
+    for _ in range(2 + int(3 * spec.fit)):
+        x, rise = rng.uniform(-0.8, 0.8) * body.waist, rng.uniform(0.05, 0.12)
+        slant = rng.normal(0, 0.008)
+        folds.append(
+            crease([(x, hem - rise), (x + 0.4 * slant, hem - 0.5 * rise), (x + slant, hem - 0.004)], 0.005)
+        )
+    return tuple(folds)
+
+
+# sleeves
 
 
 def _sleeve(spec: GarmentSpec, body: Body, side: int, ease: float, rng: np.random.Generator) -> list[Piece]:
     joints, kept = along(body.arm_joints(side), spec.sleeve)
     radii = [body.arm_radii[k] for k in kept]
     radii[-1] = float(np.interp(spec.sleeve, (0, 0.53, 1), body.arm_radii))
-    flare = 0.012 if spec.sleeve < 0.5 else (0.016 if spec.cut == "blouse" else 0.004)
-    widths = [r + ease * 0.8 + 0.004 for r in radii]
+    flare = 0.012 if spec.sleeve < 0.5 else (0.014 if spec.cut == "blouse" else 0.004)
+    widths = [r + 0.8 * ease + 0.003 for r in radii]
     widths[-1] += flare * (0.5 + spec.fit)
-    paint = spec.paint
-    if paint.pattern in ("block", "band"):
-        paint = replace(paint, pattern="solid")
-    pieces = [
-        Piece(
-            outlines=limb(joints, widths, flat_end=True),
-            paint=paint,
-            axis=joints,
-            folds=_sleeve_folds(joints, widths, side, rng),
-            volume=0.016,
-            relief=0.36,
-        )
-    ]
+    cloth = Piece(
+        outlines=limb(joints, widths, flat_end=True),
+        paint=_sleeve_paint(spec),
+        axis=joints,
+        folds=_sleeve_folds(joints, widths, rng),
+        volume=0.016,
+        relief=0.36,
+    )
+    return [cloth, _cuff(spec, joints, widths[-1])]
+
+
+def _sleeve_paint(spec: GarmentSpec) -> Paint:
+    """Chest bands stop at the armhole; every second colour block has contrasting sleeves."""
+    if spec.paint.pattern not in ("block", "band"):
+        return spec.paint
+    contrast = spec.paint.pattern == "block" and spec.seed % 2 == 0
+    return replace(spec.paint, pattern="solid", colour=spec.paint.accent if contrast else spec.paint.colour)
+
+
+def _cuff(spec: GarmentSpec, joints: Points, width: float) -> Piece:
     end, before = joints[-1], joints[-2]
     toward = (end - before) / (np.linalg.norm(end - before) + 1e-9)
-    normal = np.array([-toward[1], toward[0]])
-    if spec.cut in ("sweater", "hoodie", "shirt", "polo"):
-        cuff = ribbon(
-            np.array([end - toward * 0.020, end]), widths[-1] * (0.98 if spec.cut != "hoodie" else 0.9)
-        )
-        pieces.append(Piece(outlines=(cuff,), paint=_trim(spec), volume=0.012, relief=0.34))
-    else:
-        line = end - toward * 0.008
-        stitch = ribbon(
-            np.array([line - normal * widths[-1] * 0.95, line + normal * widths[-1] * 0.95]), 0.0013
-        )
-        pieces.append(_seam(stitch, spec.paint))
-    return pieces
+    if spec.cut in (*HEAVY, "shirt", "polo"):
+        band = ribbon(np.array([end - toward * 0.020, end]), width * (0.90 if spec.cut == "hoodie" else 0.98))
+        return Piece(outlines=(band,), paint=trim(spec), volume=0.012, relief=0.34)
+    across = np.array([-toward[1], toward[0]]) * width * 0.95
+    line = end - toward * 0.008
+    return seam(ribbon(np.array([line - across, line + across]), 0.0013), spec.paint)
 
 
-def _trim(spec: GarmentSpec) -> Paint:
-    if spec.cut in ("sweater", "hoodie"):
-        return replace(
-            spec.paint,
-            pattern="ribs",
-            accent=spec.paint.darker(0.7).colour,
-            colour=spec.paint.darker(0.93).colour,
-        )
-    if spec.cut == "polo" and spec.paint.pattern == "solid":
-        return Paint(colour=spec.paint.accent)
-    return spec.paint.darker(0.93)
-
-
-def _seam(outline: Points, paint: Paint, *, strength: float = 0.55) -> Piece:
-    return Piece(
-        outlines=(outline,),
-        paint=Paint(colour=tuple(0.45 * c for c in paint.colour)),
-        relief=0,
-        opacity=strength,
-    )
-
-
-def _trunk_folds(spec: GarmentSpec, body: Body, rng: np.random.Generator) -> tuple[Points, ...]:
+def _sleeve_folds(joints: Points, widths: list[float], rng: np.random.Generator) -> tuple[Points, ...]:
     folds = []
-    hem = hem_y(spec)
-    for side in (-1, 1):
-        x, y = side * body.chest, ARMPIT_Y + 0.015
-        reach = rng.uniform(0.03, 0.06)
-        folds.append(
-            crease(
-                [(x, y), (x - side * 0.5 * reach, y + 0.02), (x - side * reach, y + rng.uniform(0.03, 0.05))],
-                0.004,
-            )
-        )
-        for _ in range(2):
-            y = rng.uniform(WAIST_Y - 0.07, min(hem - 0.03, WAIST_Y + 0.04))
-            reach = rng.uniform(0.03, 0.075)
-            x = side * (body.waist + 0.01)
-            folds.append(
-                crease(
-                    [
-                        (x, y),
-                        (x - side * 0.5 * reach, y + rng.uniform(0.002, 0.014)),
-                        (x - side * reach, y + rng.uniform(-0.004, 0.02)),
-                    ],
-                    0.005,
-                )
-            )
-    for _ in range(2 + int(3 * spec.fit)):
-        x = rng.uniform(-0.8, 0.8) * body.waist
-        rise = rng.uniform(0.05, 0.12)
-        folds.append(
-            crease(
-                [
-                    (x, hem - rise),
-                    (x + rng.normal(0, 0.006), hem - 0.5 * rise),
-                    (x + rng.normal(0, 0.012), hem - 0.004),
-                ],
-                0.005,
-            )
-        )
-    return tuple(folds)
-
-
-def _sleeve_folds(
-    joints: Points, widths: list[float], side: int, rng: np.random.Generator
-) -> tuple[Points, ...]:
-    folds = []
-    total = np.linalg.norm(np.diff(joints, axis=0), axis=1).sum()
+    total = float(np.linalg.norm(np.diff(joints, axis=0), axis=1).sum())
     for share in np.arange(0.25, 0.95, 0.06 / max(total, 0.06)) + rng.uniform(-0.03, 0.03):
         part, _ = along(joints, float(np.clip(share, 0.05, 0.98)))
         toward = (part[-1] - part[-2]) / (np.linalg.norm(part[-1] - part[-2]) + 1e-9)
-        normal = np.array([-toward[1], toward[0]]) * rng.choice((-1, 1))
         width = float(np.interp(share, np.linspace(0, 1, len(widths)), widths))
-        middle = part[-1]
-        folds.append(
-            crease(
-                [
-                    middle + normal * width,
-                    middle + normal * 0.4 * width + toward * 0.006,
-                    middle - normal * rng.uniform(0, 0.5) * width + toward * 0.014,
-                ],
-                0.0035,
-            )
-        )
+        out = np.array([-toward[1], toward[0]]) * rng.choice((-1, 1)) * width
+        inner = rng.uniform(0, 0.5)
+        line = [
+            part[-1] + out,
+            part[-1] + 0.4 * out + toward * 0.006,
+            part[-1] - inner * out + toward * 0.014,
+        ]
+        folds.append(crease(line, 0.0035))
     return tuple(folds)
 
 
+# prints, hems
+
+
 def _motif(spec: GarmentSpec) -> tuple[Points, ...]:
-    x, y, r = 0.0, 0.292, 0.040
+    """The print on the chest."""
+    centre, r = np.array([0.0, 0.290]), 0.042
     match spec.motif:
         case None:
             return ()
         case "disc":
-            return (ellipse(x, y, r, r),)
+            return (ellipse(*centre, r, r),)
         case "diamond":
-            return (np.array([(x, y - 1.25 * r), (x + r, y), (x, y + 1.25 * r), (x - r, y)]),)
+            return (centre + r * np.array([(0, -1.25), (1, 0), (0, 1.25), (-1, 0)]),)
         case "star":
             angle = -np.pi / 2 + np.arange(10) * np.pi / 5
-            reach = np.where(np.arange(10) % 2 == 0, 1.25 * r, 0.52 * r)
-            return (np.stack([x + reach * np.cos(angle), y + reach * np.sin(angle)], axis=1),)
+            reach = r * np.where(np.arange(10) % 2 == 0, 1.25, 0.52)[:, None]
+            return (centre + reach * np.stack([np.cos(angle), np.sin(angle)], axis=1),)
         case "heart":
             t = np.linspace(0, 2 * np.pi, 40)
-            heart = np.stack(
-                [
-                    16 * np.sin(t) ** 3,
-                    -(13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)),
-                ],
-                axis=1,
-            )
-            return (heart * (r / 15) + (x, y),)
+            y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
+            return (centre + r / 15 * np.stack([16 * np.sin(t) ** 3, -y], axis=1),)
         case "mountain":
-            left = np.array(
-                [(x - 1.3 * r, y + 0.8 * r), (x - 0.45 * r, y - 0.6 * r), (x + 0.4 * r, y + 0.8 * r)]
-            )
-            right = np.array(
-                [(x - 0.1 * r, y + 0.8 * r), (x + 0.55 * r, y - 0.2 * r), (x + 1.3 * r, y + 0.8 * r)]
-            )
-            return (left, right, ellipse(x + 0.7 * r, y - 0.75 * r, 0.28 * r, 0.28 * r))
+            left = centre + r * np.array([(-1.3, 0.8), (-0.45, -0.6), (0.4, 0.8)])
+            right = centre + r * np.array([(-0.1, 0.8), (0.55, -0.2), (1.3, 0.8)])
+            return (left, right, ellipse(*(centre + r * np.array([0.7, -0.75])), 0.28 * r, 0.28 * r))
     raise ValueError(f"motif: unknown {spec.motif!r}")
 
 
 def _details(spec: GarmentSpec, body: Body, outline: Points, ease: float) -> list[Piece]:
-    pieces = []
     hem = hem_y(spec)
-    edge = np.abs(outline[np.abs(outline[:, 1] - hem) < 0.012][:, 0]).max()
-    if spec.cut in ("sweater", "hoodie"):
-        pieces.append(
-            Piece(
-                outlines=(ribbon(np.array([(0, hem - 0.026), (0, hem)]), edge),),
-                paint=_trim(spec),
-                clip=(outline,),
-                relief=0.2,
-            )
-        )
+    edge = float(np.abs(outline[:, 0]).max())
+    if spec.cut in HEAVY:
+        band = ribbon(np.array([(0, hem - 0.024), (0, hem + 0.010)]), edge)
+        pieces = [Piece(outlines=(band,), paint=trim(spec), clip=(outline,), relief=0.2)]
     else:
-        pieces.append(
-            _seam(
-                ribbon(spline([(-edge, hem - 0.010), (0, hem - 0.006), (edge, hem - 0.010)]), 0.0013),
-                spec.paint,
-            )
-        )
+        drop = 0.010 if spec.cut in ("shirt", "blouse") else 0.0
+        line = spline([(-edge, hem - 0.010), (0, hem - 0.004 + drop), (edge, hem - 0.010)])
+        pieces = [replace(seam(ribbon(line, 0.0013), spec.paint), clip=(outline,))]
     if spec.cut == "peplum":
-        pieces.append(
-            _seam(
-                ribbon(
-                    spline(
-                        [
-                            (-body.waist - ease, WAIST_Y - 0.008),
-                            (0, WAIST_Y),
-                            (body.waist + ease, WAIST_Y - 0.008),
-                        ]
-                    ),
-                    0.002,
-                ),
-                spec.paint,
-            )
+        line = spline(
+            [(-body.waist - ease, WAIST_Y - 0.008), (0, WAIST_Y), (body.waist + ease, WAIST_Y - 0.008)]
         )
-    return pieces + _neck_details(spec, body, hem)
-
-
-def _neck_details(spec: GarmentSpec, body: Body, hem: float) -> list[Piece]:
-    wide, deep = NECKLINES[spec.neckline]
-    neck = body.neck + wide
-    match spec.neckline:
-        case "collar":
-            return _collar(spec, neck, deep, hem)
-        case "hood":
-            return _hood(spec, neck, deep)
-        case "turtle":
-            tube = join(
-                spline([(-neck, NECK_Y + 0.012), (0, NECK_Y + 0.022), (neck, NECK_Y + 0.012)]),
-                spline([(body.neck + 0.004, 0.136), (0, 0.143), (-body.neck - 0.004, 0.136)]),
-            )
-            return [
-                Piece(outlines=(tube,), paint=_trim(replace(spec, cut="sweater")), volume=0.014, relief=0.4)
-            ]
-        case "straps":
-            chest = 0.62 * body.chest
-            strap = [
-                ribbon(
-                    np.array([(s * chest, 0.242), (s * (body.neck + 0.032), 0.172 if body.neck else 0)]),
-                    0.0042,
-                )
-                for s in (-1, 1)
-            ]
-            return [Piece(outlines=tuple(strap), paint=spec.paint.darker(0.9), relief=0.2)]
-        case "v":
-            line = np.array(
-                [
-                    (-neck, NECK_Y),
-                    (-0.42 * neck, NECK_Y + 0.58 * deep),
-                    (0, NECK_Y + deep),
-                    (0.42 * neck, NECK_Y + 0.58 * deep),
-                    (neck, NECK_Y),
-                ]
-            )
-        case _:
-            line = spline(
-                [
-                    (-neck, NECK_Y),
-                    (-0.68 * neck, NECK_Y + 0.72 * deep),
-                    (0, NECK_Y + deep),
-                    (0.68 * neck, NECK_Y + 0.72 * deep),
-                    (neck, NECK_Y),
-                ]
-            )
-    binding = Piece(
-        outlines=(ribbon(line + (0, 0.003), 0.0042),), paint=faded(spec.paint, 1.0).darker(0.84), relief=0.2
-    )
-    return [binding]
-
-
-def _collar(spec: GarmentSpec, neck: float, deep: float, hem: float) -> list[Piece]:
-    low = NECK_Y + deep
-    end = hem if spec.cut != "polo" else NECK_Y + 0.115
-    placket = ribbon(np.array([(0.001, low), (0.001, end)]), 0.0085)
-    shade = spec.paint.darker(0.95)
-    pieces = [_seam(ribbon(np.array([(0.0095, low + 0.004), (0.0095, end)]), 0.0012), spec.paint)]
-    pieces.insert(0, Piece(outlines=(placket,), paint=spec.paint, relief=0.10, volume=0.008))
-    button = Paint(colour=spec.paint.accent if spec.cut == "polo" else (0.92, 0.90, 0.86), shine=0)
-    if sum(spec.paint.colour) > 2.1:
-        button = spec.paint.darker(0.55)
-    buttons = tuple(
-        ellipse(0.001, y, 0.0035, 0.0035, samples=10) for y in np.arange(low + 0.016, end - 0.008, 0.038)
-    )
-    pieces.append(Piece(outlines=buttons, paint=button, relief=0))
-    trim = _trim(spec) if spec.cut == "polo" else shade
-    for side in (-1, 1):
-        flap = np.array(
-            [
-                (side * (neck - 0.006), NECK_Y - 0.012),
-                (side * (neck + 0.006), NECK_Y + 0.004),
-                (side * 0.85 * neck, low + 0.006),
-                (side * 0.002, low),
-                (side * 0.42 * neck, NECK_Y + 0.45 * deep),
-            ]
-        )
-        pieces.append(Piece(outlines=(flap,), paint=trim, volume=0.008, relief=0.34))
-    return pieces
-
-
-def _hood(spec: GarmentSpec, neck: float, deep: float) -> list[Piece]:
-    pieces = []
-    for side in (-1, 1):
-        fold = spline(
-            [
-                (side * (neck - 0.014), NECK_Y - 0.022),
-                (side * (neck + 0.020), NECK_Y - 0.006),
-                (side * (neck + 0.012), NECK_Y + 0.030),
-                (0, NECK_Y + deep + 0.022),
-                (0, NECK_Y + deep - 0.002),
-                (side * 0.6 * neck, NECK_Y + 0.5 * deep),
-            ],
-            closed=True,
-        )
-        pieces.append(
-            Piece(outlines=(fold,), paint=faded(spec.paint, 1.0).darker(0.92), volume=0.012, relief=0.45)
-        )
-        cord = ribbon(
-            spline(
-                [
-                    (side * 0.014, NECK_Y + deep + 0.010),
-                    (side * 0.017, NECK_Y + deep + 0.04),
-                    (side * 0.015, NECK_Y + deep + 0.07),
-                ]
-            ),
-            0.0022,
-        )
-        pieces.append(
-            Piece(
-                outlines=(cord,),
-                paint=Paint(colour=(0.93, 0.92, 0.9) if sum(spec.paint.colour) < 2 else (0.3, 0.3, 0.3)),
-                relief=0,
-            )
-        )
-    pocket = join(
-        [(-0.030, 0.382), (0.030, 0.382)],
-        spline([(0.030, 0.382), (0.046, 0.40), (0.058, 0.425)]),
-        [(0.058, 0.442), (-0.058, 0.442)],
-        spline([(-0.058, 0.425), (-0.046, 0.40), (-0.030, 0.382)]),
-    )
-    pieces.insert(0, Piece(outlines=(pocket,), paint=spec.paint, volume=0.008, relief=0.22))
+        pieces.append(replace(seam(ribbon(line, 0.0022), spec.paint), clip=(outline,)))
+    if spec.cut in ("shirt", "shortshirt") and spec.seed % 3:
+        pocket = np.array([(0.026, 0.252), (0.066, 0.252), (0.066, 0.286), (0.046, 0.298), (0.026, 0.286)])
+        pieces.append(Piece(outlines=(pocket,), paint=spec.paint, volume=0.006, relief=0.30))
     return pieces

@@ -37,6 +37,7 @@ from fashion_nn.world.tastes import FEATURES, looks
 
 VERSION = 1  # of the drawing; a new one makes finished worlds stale
 ITEM, SHOPPER, MARKET, TRAIN, TEST = range(5)  # the streams of randomness
+CHUNK = 32  # items drawn and looked at together
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,8 +117,8 @@ def write_world(
 ) -> Path:
     """Draw the world of `config` into `folder`, unless it is there already; returns `folder`.
 
-    The world grows under another name beside `folder` and is renamed once it is whole. A folder with another world
-    in it, or anything else, is refused with FileExistsError. `progress` is told (pictures drawn, pictures in all).
+    The world grows under another name beside `folder` and is renamed once it is whole. A folder with another
+    world in it, or anything else, is refused with FileExistsError. `progress` is told (drawn, in all).
     """
     folder = Path(folder).absolute()
     if is_world(folder, config):
@@ -158,9 +159,12 @@ def _draw(folder: Path, config: WorldConfig, progress: Callable[[int, int], None
     total = n_items + config.pairs_train + config.pairs_test
     seen, done = np.zeros((n_items, len(FEATURES)), np.float32), 0
     with _pool(config.workers) as each:
-        for k, look in enumerate(each(partial(_draw_item, folder, config), range(n_items))):
-            seen[k] = look
-            progress(done := done + 1, total)
+        chunks = [range(k, min(k + CHUNK, n_items)) for k in range(0, n_items, CHUNK)]
+        for chunk, chunk_looks in zip(
+            chunks, each(partial(_draw_items, folder, config), chunks), strict=True
+        ):
+            seen[chunk.start : chunk.stop] = chunk_looks
+            progress(done := done + len(chunk), total)
         for part, stream in (("train", TRAIN), ("test", TEST)):
             for _ in each(
                 partial(_draw_pair, folder, config, part, stream), range(getattr(config, f"pairs_{part}"))
@@ -185,7 +189,7 @@ class _pool:
         )
 
     def __enter__(self) -> Callable[[Callable, Iterable], Iterator]:
-        return map if self._executor is None else partial(self._executor.map, chunksize=8)
+        return map if self._executor is None else self._executor.map
 
     def __exit__(self, *error: object) -> None:
         if self._executor is not None:
@@ -206,13 +210,15 @@ def _item_id(index: int) -> str:
     return f"i{index:06d}"
 
 
-def _draw_item(folder: Path, config: WorldConfig, index: int) -> np.ndarray:
-    """Write the picture of an item; its looks come back: [len(FEATURES)]."""
-    picture, _ = draw_garment(item_spec(config, index), height=config.item_size, width=config.item_size)
-    data = _jpeg(picture, config.quality)
-    (folder / "images" / f"{_item_id(index)}.jpg").write_bytes(data)
-    stored = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), np.float32)
-    return looks(torch.from_numpy(stored).permute(2, 0, 1)[None] / 127.5 - 1)[0].numpy()
+def _draw_items(folder: Path, config: WorldConfig, chunk: range) -> np.ndarray:
+    """Write the pictures of some items; their looks come back: [len(chunk), len(FEATURES)]."""
+    stored = np.empty((len(chunk), 3, config.item_size, config.item_size), np.float32)
+    for row, index in zip(stored, chunk, strict=True):
+        picture, _ = draw_garment(item_spec(config, index), height=config.item_size, width=config.item_size)
+        data = _jpeg(picture, config.quality)
+        (folder / "images" / f"{_item_id(index)}.jpg").write_bytes(data)
+        row[:] = np.asarray(Image.open(io.BytesIO(data)), np.float32).transpose(2, 0, 1)
+    return looks(torch.from_numpy(stored / 127.5 - 1)).numpy()
 
 
 def _jpeg(picture: Image.Image, quality: int) -> bytes:
@@ -235,7 +241,7 @@ class Pair:
 
 
 def pair(config: WorldConfig, stream: int, index: int) -> Pair:
-    """Pair `index` of the training or test stream. Wanted is the garment of the next pair of the same figure."""
+    """Pair `index` of a stream, TRAIN or TEST. Wanted is the garment of the next pair of the same figure."""
     figure = ("women", "men")[index % 2]
     count = config.pairs_train if stream == TRAIN else config.pairs_test
     following = index + 2 if index + 2 < count else index % 2
