@@ -1,17 +1,16 @@
-"""What every deployment that serves a release does alike: load it, turn to another, tell which, and tell its health."""
+"""What every deployment that serves a release does alike: load it, turn to another, tell which, tell its health."""
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, Protocol, TypeVar
 
-from cluster.object_store import open_store
+from cluster.object_store import StoreError
 from cluster.settings import Settings
 from services import release_loader
-from services.incoming import Incoming
+from services.errors import ServiceError, Unexpected
 from services.release_loader import Release, Shelf
 
 
@@ -24,6 +23,7 @@ class Probed(Protocol):
 Loaded = TypeVar("Loaded", bound=Probed)
 Result = TypeVar("Result")
 LOGGER = "ray.serve"  # Serve's own, which writes the request id into every line
+FOLLOW_S = 5.0  # how often a deployment that is to serve the current release asks which that is
 
 
 class ReleaseDeployment(Generic[Loaded]):
@@ -32,13 +32,10 @@ class ReleaseDeployment(Generic[Loaded]):
     def __init__(self, load: Callable[[Release], Loaded]) -> None:
         self.settings = Settings()
         self.logger = logging.getLogger(LOGGER)
-        self.incoming = Incoming(
-            store=open_store(self.settings.bucket_url, self.settings),
-            max_bytes=self.settings.max_picture_bytes,
-            max_pixels=self.settings.max_picture_pixels,
-        )
+        self.logger.addFilter(Refusals())
         self._networks = ThreadPoolExecutor(1, thread_name_prefix="networks")
         self._pictures = ThreadPoolExecutor(4, thread_name_prefix="pictures")
+        self._following: asyncio.Task[None] | None = None
 
         def fetched(release_id: str | None) -> tuple[str, Loaded]:
             release = release_loader.fetch(self.settings, release_id)
@@ -49,8 +46,17 @@ class ReleaseDeployment(Generic[Loaded]):
         self.shelf: Shelf[Loaded] = Shelf(fetched, self.logger)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Serve's call at the start and whenever `user_config` changes: {"release": id, or None for the current}."""
-        await asyncio.to_thread(self.shelf.turn_to, user_config.get("release"))
+        """Serve's call at the start and whenever `user_config` changes: {"release": id}.
+
+        With None for an id the current release is served, and the next one too once it is the current one.
+        """
+        if self._following is not None:
+            self._following.cancel()
+            self._following = None
+        wanted = user_config.get("release")
+        await asyncio.to_thread(self.shelf.turn_to, wanted)
+        if wanted is None:
+            self._following = asyncio.create_task(self._follow())
 
     async def check_health(self) -> None:
         """Serve's call every so often: a small forward pass, beside the queue of the large ones."""
@@ -64,22 +70,48 @@ class ReleaseDeployment(Generic[Loaded]):
 
     async def in_networks(self, work: Callable[..., Result], *args: Any) -> tuple[Result, float]:
         """`work(*args)` in the networks' thread, and its milliseconds, not counting the wait for the thread."""
-        return await self._timed(self._networks, work, *args)
+        return await _timed(self._networks, work, *args)
 
     async def on_pictures(self, work: Callable[..., Result], *args: Any) -> tuple[Result, float]:
         """The same in one of the threads for decoding, encoding and the store."""
-        return await self._timed(self._pictures, work, *args)
+        return await _timed(self._pictures, work, *args)
 
-    async def _timed(
-        self, threads: ThreadPoolExecutor, work: Callable[..., Result], *args: Any
-    ) -> tuple[Result, float]:
-        def measured() -> tuple[Result, float]:
-            began = time.perf_counter()
-            return work(*args), 1000 * (time.perf_counter() - began)
+    async def _follow(self) -> None:
+        refused = None
+        while True:
+            await asyncio.sleep(FOLLOW_S)
+            try:
+                current = await asyncio.to_thread(release_loader.current, self.settings)
+            except StoreError as error:
+                self.logger.warning("cannot ask for the current release: %s", error)
+                continue
+            if current not in (None, refused, self.shelf.release_id):
+                await asyncio.to_thread(self._turn_to_current, current)
+                refused = None if self.shelf.release_id == current else current
 
-        return await asyncio.get_running_loop().run_in_executor(threads, measured)
+    def _turn_to_current(self, release_id: str) -> None:
+        try:
+            self.shelf.turn_to(release_id)
+        except Exception:  # nothing serves yet, and this one cannot: the next one may
+            self.logger.exception("release %s could not be loaded", release_id)
 
 
-def threads_of_replica() -> int:
-    """How many threads the networks may use: Ray sets it from the replica's num_cpus."""
-    return max(1, int(os.environ.get("OMP_NUM_THREADS", "1")))
+class Refusals(logging.Filter):
+    """Makes one quiet line of what Serve logs, with a stack trace, for errors that are foreseen and told."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keeps every record."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, ServiceError) and not isinstance(error, Unexpected):
+            record.levelno, record.levelname = logging.INFO, "INFO"
+            record.msg, record.args = "Refused: %s", (error.type,)
+            record.exc_info = record.exc_text = None
+        return True
+
+
+async def _timed(threads: ThreadPoolExecutor, work: Callable[..., Result], *args: Any) -> tuple[Result, float]:
+    def measured() -> tuple[Result, float]:
+        began = time.perf_counter()
+        return work(*args), 1000 * (time.perf_counter() - began)
+
+    return await asyncio.get_running_loop().run_in_executor(threads, measured)

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from fashion_nn import pictures
 from fashion_nn.latent import Ascended, Ascent, Scores
-from services.deployment import ReleaseDeployment, threads_of_replica
+from services.deployment import ReleaseDeployment
 from services.designing import Alteration, Climb, Studio, load_studio
+from services.devices import replica_device
 from services.errors import ServiceError, Unexpected
-from services.incoming import DesignRecord
+from services.incoming import DesignRecord, incoming
 from services.messages import AlterRequest, DesignRequest, PictureInput
 from services.replies import Alteration as AlterationReply
 from services.replies import LoosePicture, OfferedDesign, Offers, StoredPicture, Taste, Work
@@ -47,9 +48,8 @@ class Designer(ReleaseDeployment[Studio]):
     """Ascents of different requests share passes; while one runs, the next one's requests gather."""
 
     def __init__(self) -> None:
-        torch.set_num_threads(threads_of_replica())
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        super().__init__(lambda release: load_studio(release, device))
+        super().__init__(lambda release: load_studio(release, replica_device()))
+        self.incoming = incoming(self.settings)
         self.done = Passes()
 
     async def design(self, request: DesignRequest, taste: Taste) -> Offers:
@@ -153,18 +153,13 @@ class Climbing:
 
 
 def ascended(runs: Sequence[Run]) -> list[Ascended | ServiceError]:
-    """All ascents, those of one release in one pass; where a pass fails, each alone, so that one fails for itself."""
-    found: dict[int, Ascended | ServiceError] = {}
+    """All ascents, those of one release in one pass; one that does not stay finite fails alone."""
+    found: dict[int, Ascended | FloatingPointError] = {}
     for studio in {id(run.studio): run.studio for run in runs}.values():
         mine = [at for at, run in enumerate(runs) if run.studio is studio]
-        found.update(zip(mine, _one_pass(studio, [runs[at].ascent for at in mine]), strict=True))
-    return [found[at] for at in range(len(runs))]
+        found.update(zip(mine, studio.optimiser.run([runs[at].ascent for at in mine]), strict=True))
+    return [_known(found[at]) for at in range(len(runs))]
 
 
-def _one_pass(studio: Studio, ascents: list[Ascent]) -> list[Ascended | ServiceError]:
-    try:
-        return list(studio.optimiser.run(ascents))
-    except FloatingPointError as error:
-        if len(ascents) == 1:
-            return [Unexpected(f"the ascent did not stay finite: {error}")]
-        return [each for ascent in ascents for each in _one_pass(studio, [ascent])]
+def _known(found: Ascended | FloatingPointError) -> Ascended | ServiceError:
+    return found if isinstance(found, Ascended) else Unexpected(f"the ascent failed: {found}")

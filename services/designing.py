@@ -56,7 +56,9 @@ class Studio:
     def probe(self) -> None:
         """One forward pass of one code through all three networks. Raises FloatingPointError."""
         taste = torch.zeros(self.optimiser.networks.look.head[-1].out_features, device=self.device)
-        self.optimiser.run([Ascent(taste=taste, category=0, starts=self.starts(1, 0), steps=0)])
+        (found,) = self.optimiser.run([Ascent(taste=taste, category=0, starts=self.starts(1, 0), steps=0)])
+        if isinstance(found, FloatingPointError):
+            raise found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

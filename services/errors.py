@@ -126,7 +126,7 @@ def show(value: Any) -> str:
 def problem(error: ServiceError, *, instance: str, request_id: str) -> dict[str, Any]:
     """The problem details of RFC 9457 for an error, with its facts as extension members."""
     return {
-        "type": f"urn:atelier:problem:{error.type}",
+        "type": error.type if ":" in error.type else f"urn:atelier:problem:{error.type}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
@@ -139,7 +139,7 @@ def problem(error: ServiceError, *, instance: str, request_id: str) -> dict[str,
 def http_problem(status: int, detail: str) -> ServiceError:
     """An error for what the web framework itself refuses: an unknown path, a method that is not served."""
     error = ServiceError(detail)
-    error.status, error.type, error.title = status, "about-http", HTTPStatus(status).phrase  # type: ignore[misc]
+    error.status, error.type, error.title = status, "about:blank", HTTPStatus(status).phrase  # type: ignore[misc]
     return error
 
 

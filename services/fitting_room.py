@@ -2,15 +2,16 @@
 
 import asyncio
 
-import torch
 from PIL import Image
 from ray import serve
 from torch import Tensor
 
 from fashion_nn import pictures
-from services.deployment import ReleaseDeployment, threads_of_replica
+from services.deployment import ReleaseDeployment
+from services.devices import replica_device
 from services.errors import ServiceError
 from services.fitting import Fitter, Job, Painted, load_fitter, paste
+from services.incoming import incoming
 from services.messages import FittingRequest, PictureInput, TryOnRequest
 from services.replies import FittedPicture, Fittings, LoosePicture, Offers, Work
 
@@ -23,9 +24,8 @@ class FittingRoom(ReleaseDeployment[Fitter]):
     """Jobs of different requests share passes."""
 
     def __init__(self) -> None:
-        torch.set_num_threads(threads_of_replica())
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        super().__init__(lambda release: load_fitter(release, device))
+        super().__init__(lambda release: load_fitter(release, replica_device()))
+        self.incoming = incoming(self.settings)
 
     async def try_on(self, request: TryOnRequest, worn: Offers | None, wanted: Offers | None) -> Fittings:
         """One garment on a person. Raises BadInput, TooLarge, UnknownDesign."""

@@ -6,7 +6,8 @@ from typing import Any
 
 from PIL import Image
 
-from cluster.object_store import AlreadyExists, NotFound, ObjectStore
+from cluster.object_store import AlreadyExists, NotFound, ObjectStore, open_store
+from cluster.settings import Settings
 from fashion_nn import pictures
 from services.errors import BadInput, TooLarge, UnknownDesign
 from services.messages import PictureInput
@@ -67,7 +68,7 @@ class Incoming:
         try:
             record: dict[str, Any] = json.loads(self.store.get(_record_key(design_id)))
         except NotFound as error:
-            raise UnknownDesign(f"no design {design_id}", value=design_id) from error
+            raise UnknownDesign(f"no design {design_id}", field="design_id", value=design_id) from error
         return DesignRecord(**record)
 
     def keep(self, record: DesignRecord) -> None:
@@ -76,6 +77,15 @@ class Incoming:
             self.store.create(_record_key(record.id), json.dumps(asdict(record)).encode())
         except AlreadyExists:
             pass
+
+
+def incoming(settings: Settings) -> Incoming:
+    """As the settings have it."""
+    return Incoming(
+        store=open_store(settings.bucket_url, settings),
+        max_bytes=settings.max_picture_bytes,
+        max_pixels=settings.max_picture_pixels,
+    )
 
 
 def _record_key(design_id: str) -> str:

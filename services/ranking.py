@@ -111,7 +111,9 @@ class Ranker:
         try:
             return self.shoppers.position[user_id]
         except KeyError:
-            raise UnknownShopper(f"no shopper {user_id!r} in this release", value=user_id) from None
+            raise UnknownShopper(
+                f"no shopper {user_id!r} in this release", field="shopper.user_id", value=user_id
+            ) from None
 
     def _positions(self, item_ids: Sequence[str], field: str) -> NDArray[np.int64]:
         unknown = [item_id for item_id in item_ids if item_id not in self.catalogue.position]

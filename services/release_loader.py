@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from cluster.releases import ReleaseStore
-
 from cluster.object_store import NotFound, open_store
+from cluster.releases import ReleaseStore
 from cluster.settings import Settings
 from services.errors import NoRelease, TurningRelease, UnknownRelease, bad_input
 
@@ -47,6 +46,11 @@ def fetch(settings: Settings, release_id: str | None) -> Release:
     except NotFound as error:
         raise UnknownRelease(f"there is no release {wanted}", release=wanted) from error
     return Release(id=wanted, folder=folder, manifest=json.loads((folder / "manifest.json").read_text()))
+
+
+def current(settings: Settings) -> str | None:
+    """The id of the release that the history names last. Raises StoreError."""
+    return ReleaseStore(open_store(settings.bucket_url, settings)).current()
 
 
 class Shelf(Generic[Loaded]):

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,9 +43,18 @@ class Served:
     settings: Settings
 
 
-@pytest.fixture(scope="package")
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End Ray with the last test of this folder: other folders start one of their own."""
+    here = Path(__file__).parent
+    if nextitem is None or here not in nextitem.path.parents:
+        ray = sys.modules.get("ray")
+        if ray is not None and ray.is_initialized():
+            ray.shutdown()
+
+
+@pytest.fixture(scope="session")
 def local_ray(settings: Settings) -> Iterator[None]:
-    """A private Ray that ends with this folder's tests."""
+    """A private Ray for this folder's tests."""
     os.environ.update(RAY_AUTH_MODE="disabled", RAY_USAGE_STATS_ENABLED="0", RAY_SERVE_LOG_TO_STDERR="0")
     import ray
 
@@ -58,10 +68,9 @@ def local_ray(settings: Settings) -> Iterator[None]:
         _temp_dir=f"/tmp/atelier-{os.getpid()}-s",
     )
     yield
-    ray.shutdown()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def served(local_ray: None, release: str, settings: Settings) -> Iterator[Served]:
     """The application as `build` makes it, over HTTP, ready."""
     from ray import serve

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from cluster.object_store import open_store
 from cluster.releases import ReleaseStore
 from cluster.settings import Settings
-from fashion_nn import cagan, cgan, dvbpr, pictures
+from fashion_nn import pictures
 from fashion_nn.cagan import config as cagan_config
 from fashion_nn.cagan import network as cagan_network
 from fashion_nn.cgan import config as cgan_config
@@ -94,7 +94,12 @@ def _tables(store, folder: Path, look: dvbpr_network.Look, seed: int) -> dict[st
     }
     vector = pa.list_(pa.float32())
     pq.write_table(
-        pa.table(items, pa.schema([("item_id", pa.string()), ("category", pa.string()), ("picture", pa.string()), ("look", vector)])),
+        pa.table(
+            items,
+            pa.schema(
+                [("item_id", pa.string()), ("category", pa.string()), ("picture", pa.string()), ("look", vector)]
+            ),
+        ),
         folder / "items.parquet",
     )
     pq.write_table(

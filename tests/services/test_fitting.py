@@ -1,0 +1,92 @@
+"""Painting and pasting back, without Ray."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fashion_nn import pictures
+from services.errors import BadInput, Unexpected
+from services.fitting import Fitter, Job, Painted, letterboxed, load_fitter, paste
+from services.release_loader import fetch
+from tests.services import tiny_release
+
+
+@pytest.fixture(scope="module")
+def fitter(settings, release) -> Fitter:
+    return load_fitter(fetch(settings, release), torch.device("cpu"))
+
+
+def noise(width: int, height: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def job(fitter: Fitter, value: float = 0.0) -> Job:
+    picture = torch.full((3, *fitter.size), value)
+    return Job(person=picture, worn=picture, wanted=picture)
+
+
+@pytest.mark.parametrize("size", [(300, 400), (400, 300), (33, 999), (1, 1), (64, 48), (1000, 3)])
+def test_the_box_is_where_the_letterbox_put_the_picture(size: tuple[int, int]) -> None:
+    boxed = pictures.letterbox(Image.new("RGB", size, "black"), height=64, width=48)
+    dark = np.argwhere(np.asarray(boxed.convert("L")) < 128)
+    left, upper, right, lower = letterboxed(size, height=64, width=48)
+    assert dark.min(0).tolist() == [upper, left]
+    assert (dark.max(0) + 1).tolist() == [lower, right]
+
+
+@pytest.mark.parametrize("size", [(300, 400), (400, 300), (48, 64), (1, 1)])
+def test_outside_the_mask_every_pixel_is_as_it_was_sent(size: tuple[int, int]) -> None:
+    person = noise(*size)
+    nothing = Painted(painted=torch.ones(3, 64, 48), mask=torch.full((1, 64, 48), 0.01))
+    result, mask = paste(person, nothing)
+    assert result.size == mask.size == size
+    np.testing.assert_array_equal(np.asarray(result), np.asarray(person))
+    assert not np.asarray(mask).any()
+
+
+def test_inside_the_mask_is_what_was_painted() -> None:
+    red = torch.tensor([1.0, -1.0, -1.0])[:, None, None].expand(3, 64, 48)
+    mask = torch.zeros(1, 64, 48)
+    mask[:, 16:48, 12:36] = 1
+    result, shown = paste(noise(480, 640), Painted(painted=red, mask=mask))
+    middle, outside = np.asarray(result)[200:440, 160:320], np.asarray(result)[:120]
+    assert (middle == (255, 0, 0)).all()
+    np.testing.assert_array_equal(outside, np.asarray(noise(480, 640))[:120])
+    assert np.asarray(shown)[320, 240] == 255 and np.asarray(shown)[0, 0] == 0
+
+
+def test_a_half_mask_mixes_as_the_network_does(fitter: Fitter) -> None:
+    grey = Image.new("RGB", (96, 96), (100, 100, 100))
+    painted = Painted(painted=torch.ones(3, 32, 32), mask=torch.full((1, 32, 32), 0.5))
+    result, _ = paste(grey, painted)
+    assert np.abs(np.asarray(result).astype(int) - 178).max() <= 1
+
+
+def test_jobs_in_company_are_as_alone(fitter: Fitter) -> None:
+    jobs = [job(fitter, value) for value in (-0.5, 0.0, 0.5)]
+    for each, found in zip(jobs, fitter.paint(jobs), strict=True):
+        (alone,) = fitter.paint([each])
+        torch.testing.assert_close(found.painted, alone.painted, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(found.mask, alone.mask, atol=1e-5, rtol=1e-4)
+
+
+def test_a_job_that_does_not_stay_finite_fails_alone(fitter: Fitter) -> None:
+    found = fitter.paint([job(fitter), job(fitter, float("nan"))])
+    assert isinstance(found[0], Painted) and isinstance(found[1], Unexpected)
+
+
+def test_a_worn_garment_may_be_left_out_only_where_that_was_learnt(settings, fitter, tmp_path) -> None:
+    assert (fitter.worn(None) == 1).all()
+    strict = tiny_release.publish(settings, tmp_path, worn_dropout=0.0, promote=False)
+    with pytest.raises(BadInput) as caught:
+        load_fitter(fetch(settings, strict), torch.device("cpu")).worn(None)
+    assert caught.value.facts["field"] == "worn"
+
+
+def test_broken_networks_are_noticed(settings, release) -> None:
+    broken = load_fitter(fetch(settings, release), torch.device("cpu"))
+    broken.probe()
+    next(broken.generator.parameters()).fill_(float("nan"))
+    with pytest.raises(RuntimeError, match=release):
+        broken.probe()

@@ -1,0 +1,97 @@
+"""Ranking over the tables of a release, against the same by hand."""
+
+import numpy as np
+import pytest
+
+from services.errors import BadInput, UnknownItem, UnknownShopper
+from services.messages import RecommendRequest, ScoreRequest, Shopper
+from services.ranking import Ranker, largest, load_ranker
+from services.release_loader import fetch
+from tests.services.tiny_release import ITEMS
+
+KNOWN = Shopper(user_id="shopper-1")
+
+
+@pytest.fixture(scope="module")
+def ranker(settings, release) -> Ranker:
+    return load_ranker(fetch(settings, release))
+
+
+def recommended(ranker: Ranker, **fields) -> list[str]:
+    request = RecommendRequest(**{"shopper": KNOWN, "k": 100, **fields})
+    return [offer.item_id for offer in ranker.recommend(request).offers]
+
+
+def test_scores_are_products_of_taste_and_look(ranker: Ranker) -> None:
+    taste = ranker.taste(KNOWN).vector
+    reply = ranker.score(ScoreRequest(shopper=KNOWN, items=["item-05", "item-02", "item-05"]))
+    expected = [float(ranker.catalogue.looks[at] @ taste) for at in (5, 2, 5)]
+    assert reply.scores == pytest.approx(expected, rel=1e-5)
+    assert reply.release == ranker.release.id and reply.work.compute_ms > 0
+
+
+def test_the_best_come_first_and_are_all_there(ranker: Ranker) -> None:
+    reply = ranker.recommend(RecommendRequest(shopper=KNOWN, k=5, exclude_bought=False))
+    scores = ranker.catalogue.looks @ ranker.taste(KNOWN).vector
+    assert [offer.item_id for offer in reply.offers] == [f"item-{at:02}" for at in np.argsort(-scores)[:5]]
+    assert [offer.score for offer in reply.offers] == pytest.approx(sorted(scores, reverse=True)[:5], rel=1e-5)
+
+
+def test_what_was_bought_is_left_out_unless_asked_for(ranker: Ranker) -> None:
+    assert "item-01" not in recommended(ranker)
+    assert "item-01" in recommended(ranker, exclude_bought=False)
+    assert len(recommended(ranker)) == ITEMS - 1
+
+
+def test_likes_count_as_bought(ranker: Ranker) -> None:
+    found = recommended(ranker, shopper=Shopper(likes=["item-03", "item-07"]))
+    assert not {"item-03", "item-07"} & set(found)
+
+
+def test_categories_and_exclusions_narrow_the_choice(ranker: Ranker) -> None:
+    women = recommended(ranker, category="women-tops", exclude_bought=False)
+    assert sorted(women) == [f"item-{at:02}" for at in range(1, ITEMS, 2)]
+    assert recommended(ranker, category="women-tops", filters={"categories": ["men-tops"]}) == []
+    left_out = recommended(ranker, filters={"exclude": ["item-04", "gone"]})
+    assert "item-04" not in left_out and len(left_out) == ITEMS - 2
+
+
+def test_somebody_new_gets_more_of_what_they_like(ranker: Ranker) -> None:
+    likes = ["item-02", "item-04"]
+    reply = ranker.score(ScoreRequest(shopper=Shopper(likes=likes), items=[f"item-{at:02}" for at in range(ITEMS)]))
+    liked = [reply.scores[2], reply.scores[4]]
+    assert np.mean(liked) > np.mean(reply.scores)
+
+
+def test_liking_twice_is_liking_and_liking_everything_is_no_taste(ranker: Ranker) -> None:
+    once, twice = (ranker.taste(Shopper(likes=["item-02"] * n)).vector for n in (1, 2))
+    np.testing.assert_array_equal(once, twice)
+    everything = [f"item-{at:02}" for at in range(ITEMS)]
+    assert np.abs(ranker.taste(Shopper(likes=everything)).vector).max() < 1e-6
+
+
+def test_unknown_names_are_told(ranker: Ranker) -> None:
+    with pytest.raises(UnknownShopper, match="'nobody'"):
+        ranker.taste(Shopper(user_id="nobody"))
+    with pytest.raises(UnknownItem, match="'nothing'") as caught:
+        ranker.taste(Shopper(likes=["item-01", "nothing"]))
+    assert caught.value.facts == {"field": "shopper.likes", "value": "nothing"}
+    with pytest.raises(UnknownItem):
+        ranker.item("nothing")
+    with pytest.raises(BadInput, match="one of men-tops, women-tops"):
+        recommended(ranker, category="hats")
+    with pytest.raises(BadInput) as caught:
+        recommended(ranker, filters={"categories": ["hats"]})
+    assert caught.value.facts["field"] == "filters.categories"
+
+
+def test_an_item_is_told_without_a_score(ranker: Ranker) -> None:
+    (offer,) = ranker.item("item-04").offers
+    assert offer.category == "men-tops" and offer.score is None
+    assert offer.picture.key.startswith("images/")
+
+
+def test_the_largest_of_equal_values_are_the_first() -> None:
+    assert largest(np.array([1.0, 3.0, 3.0, 2.0]), 3) == [1, 2, 3]
+    assert largest(np.array([1.0]), 5) == [0]
+    assert largest(np.array([]), 5) == []
