@@ -9,7 +9,6 @@ runs until SIGTERM, or until its standard input ends: whoever started it holds t
 """
 
 import asyncio
-import fcntl
 import json
 import logging
 import os
@@ -21,7 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-EXIT_FOLDER_IN_USE = 75
+from cluster.companion import EXIT_FOLDER_IN_USE, FolderInUse, serving
+
 _USER = "atelier"
 _SCOPE = r"([^/,\s]+)/\d{8}/[^/,\s]+/s3/aws4_request"
 _HEADER = re.compile(
@@ -154,16 +154,15 @@ async def _serve(app: App, socket_fd: int) -> None:
 
 def main(folder: Path, socket_fd: int) -> int:
     """Serve the folder on the given listening socket. Returns the exit status."""
-    with (folder / "server.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return EXIT_FOLDER_IN_USE
-        os.environ.update(_ENVIRONMENT, S3_DATA_DIR=str(folder / "data"))
-        logging.basicConfig(level=logging.WARNING)
-        credentials = json.loads((folder / "credentials.json").read_text())
-        app = one_user_only(_ministack(credentials), credentials["access_key"])
-        asyncio.run(_serve(app, socket_fd))
+    try:
+        with serving(folder):
+            os.environ.update(_ENVIRONMENT, S3_DATA_DIR=str(folder / "data"))
+            logging.basicConfig(level=logging.WARNING)
+            credentials = json.loads((folder / "credentials.json").read_text())
+            app = one_user_only(_ministack(credentials), credentials["access_key"])
+            asyncio.run(_serve(app, socket_fd))
+    except FolderInUse:
+        return EXIT_FOLDER_IN_USE
     return 0
 
 

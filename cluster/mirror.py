@@ -1,17 +1,16 @@
 """A folder of a bucket as a local folder, and the other way: only what is missing or changed travels."""
 
-import fcntl
 import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from cluster.companion import locked
 from cluster.folder_store import FolderStore
 from cluster.object_store import NotFound, ObjectInfo, ObjectStore, open_store
 from cluster.settings import Settings
@@ -35,7 +34,7 @@ def mirror(url: str, settings: Settings, cache: Path) -> Path:
         return store.root
     folder = cache / _folder_name(url, settings.s3_endpoint)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / _LOCK):
+    with locked(folder / _LOCK):
         _bring_up_to_date(store, folder, settings.s3_connections)
     return folder
 
@@ -115,10 +114,3 @@ def _folder_name(url: str, endpoint: str | None) -> str:
     parts = urlsplit(url)
     readable = re.sub(r"[^A-Za-z0-9]+", "-", parts.netloc + parts.path).strip("-")[-60:]
     return f"{readable}-{hashlib.sha256(f'{endpoint} {url}'.encode()).hexdigest()[:8]}"
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

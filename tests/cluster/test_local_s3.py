@@ -18,8 +18,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from cluster.companion import EXIT_FOLDER_IN_USE
 from cluster.local_s3 import LocalS3, bucket_at_hand
-from cluster.local_s3_server import EXIT_FOLDER_IN_USE, admitted
+from cluster.local_s3_server import admitted
 from cluster.object_store import AccessDenied, Unavailable, open_store
 from cluster.s3_store import S3Store
 from cluster.settings import Settings
@@ -27,6 +28,7 @@ from cluster.settings import Settings
 OWNER = """
 import sys, time
 from pathlib import Path
+from cluster.companion import EXIT_FOLDER_IN_USE
 from cluster.local_s3 import LocalS3
 from cluster.settings import Settings
 server = LocalS3(Settings(home=Path(sys.argv[1]))).start()
@@ -51,7 +53,7 @@ def wait_for(condition: Callable[[], bool], *, seconds: float = 20) -> None:
 
 
 def server_process(settings: Settings) -> int:
-    return int(json.loads((settings.home / "s3" / "server.json").read_text())["pid"])
+    return int(json.loads((settings.home / "s3" / "process.json").read_text())["pid"])
 
 
 def is_running(pid: int) -> bool:
