@@ -51,9 +51,10 @@ def open_catalogue(source: Source, *, size: int) -> CatalogueData:
 
 
 def _read(source: Source) -> tuple[Catalogue, Split | None]:
-    """The folder layout, or the DVBPR authors' file, which brings its split."""
-    if source.path.suffix == ".npy":
-        return read_dvbpr(source.path, on_problem=source.on_problem)
+    """The folder layout, or a folder with the DVBPR authors' file, which brings its split."""
+    files = sorted(source.path.glob("*.npy"))
+    if files and not (source.path / "items.csv").exists():
+        return read_dvbpr(files[0], on_problem=source.on_problem)
     return read_catalogue(source.path, on_problem=source.on_problem), None
 
 

@@ -40,7 +40,7 @@ class Step(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """A run's data, already on this machine: a folder or file, where to keep what is decoded, how strict to be."""
+    """A run's data, already on this machine: its folder, where to keep what is decoded, how strict to be."""
 
     path: Path
     cache: Path

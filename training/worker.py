@@ -69,10 +69,10 @@ class Worker:
         self.store = open_store(task.settings.bucket_url, task.settings)
         self.recipe = recipe.find(task.order.network)
         self.data = self.recipe.open(local_source(task.order, task.settings), self.config)
-        device = ray.train.torch.get_device()
-        self.step = self.recipe.build(self.config, self.data, device)
+        self.device = ray.train.torch.get_device()
+        self.step = self.recipe.build(self.config, self.data, self.device)
         if self.replicas > 1:
-            self.step.distribute(partial(data_parallel, device=device), self.replicas)
+            self.step.distribute(partial(data_parallel, device=self.device), self.replicas)
         self.averages = Averages(self.replicas)
         self.history: list[dict[str, Any]] = []
 
@@ -95,14 +95,16 @@ class Worker:
     def resume(self) -> int:
         """Load the run's last checkpoint, if any; the number of steps already done."""
         checkpoint = ray.train.get_checkpoint()
-        if checkpoint is None:
-            return 0
-        name = Path(checkpoint.path).name
-        state = checkpoints.download(self.store, self.order.run, name)
-        self.step.load(state["step"])
-        self.history = state["history"]
-        self.tell(Note(f"continues from {name}"))
-        return runs.checkpoint_step(name)
+        done = 0
+        if checkpoint is not None:
+            name = Path(checkpoint.path).name
+            done = runs.checkpoint_step(name)
+            state = checkpoints.download(self.store, self.order.run, name)
+            self.step.load(state["step"])
+            self.history = state["history"]
+        crew = f"{self.replicas} worker{'s' * (self.replicas > 1)} on {self.device.type}"
+        self.tell(Note(f"continues from step {done}: {crew}" if done else f"begins: {crew}"))
+        return done
 
     def after(self, done: int) -> str | None:
         """What is due after `done` steps; the reason to stop, if the run has diverged."""
@@ -198,12 +200,8 @@ def ahead(draw: Callable[[int], Batch], numbers: range) -> Iterator[tuple[int, B
 
 
 def data_parallel(module: nn.Module, device: torch.device) -> nn.Module:
-    """Gradients averaged over the workers.
-
-    Buffers are not broadcast: batch norm's running averages are rank 0's, and never enter a training gradient.
-    """
-    places = [device] if device.type == "cuda" else None
-    return DistributedDataParallel(module, device_ids=places, broadcast_buffers=False)
+    """Gradients averaged over the workers; batch norm's running averages are those of the first one's shares."""
+    return DistributedDataParallel(module, device_ids=[device] if device.type == "cuda" else None)
 
 
 def threads_of_one(workers: int) -> int:
