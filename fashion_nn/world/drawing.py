@@ -46,12 +46,16 @@ class View:
         )
 
     def drift(self, y: np.ndarray) -> np.ndarray:
+        """How far sideways the pose carries what stands at height y."""
+        if not self.lean and not self.sway:
+            return np.zeros_like(y)
         return self.lean * np.maximum(0.5 - y, 0) + self.sway * np.exp(-(((y - 0.48) / 0.2) ** 2))
 
     def place(self, points: Points) -> Points:
         """Figure coordinates -> (column, row) in pixels."""
-        x = points[:, 0] + self.drift(points[:, 1])
-        return np.stack([self.left + self.scale * x, self.top + self.scale * points[:, 1]], axis=1)
+        placed = points * self.scale + (self.left, self.top)
+        placed[:, 0] += self.scale * self.drift(points[:, 1])
+        return placed
 
     def figure(self, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pixel rows [h] and columns [w] -> x [h, w], y [h, w] in figure coordinates."""
@@ -116,10 +120,8 @@ def ribbon(points: Points, widths: float | Sequence[float]) -> Points:
     """A closed band of the given half-widths along a line: seams, straps, creases."""
     line = np.asarray(points, dtype=np.float64)
     half = np.broadcast_to(np.asarray(widths, dtype=np.float64), (len(line),))[:, None]
-    step = np.gradient(line, axis=0)
-    normal = np.stack([-step[:, 1], step[:, 0]], axis=1) / (
-        np.linalg.norm(step, axis=1, keepdims=True) + 1e-9
-    )
+    step = line[np.r_[1 : len(line), -1]] - line[np.r_[0, 0 : len(line) - 1]]
+    normal = step[:, ::-1] * (-1, 1) / (np.hypot(step[:, 0], step[:, 1])[:, None] + 1e-9)
     return np.concatenate([line + half * normal, (line - half * normal)[::-1]])
 
 

@@ -1,6 +1,6 @@
 """Persons: a body in a pose, before a background, dressed in a top and a bottom garment.
 
-The garment's mask is what one sees of it. Nothing outside that mask depends on the garment, so the same person
+The garment's mask is what one sees of it. Nothing outside that mask depends on it, so the same person
 in two tops differs only where either top shows.
 """
 
