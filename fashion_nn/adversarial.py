@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from fashion_nn import steps
 
@@ -84,9 +85,12 @@ class AdversarialStep:
 
 
 def initialise(network: nn.Module) -> nn.Module:
-    """Convolutions and linear layers from N(0, 0.02), biases 0 (DCGAN, Radford et al., 2016)."""
+    """Convolutions and linear layers from N(0, 0.02), biases 0 (DCGAN, Radford et al., 2016).
+
+    Layers under spectral normalisation, which have no scale, keep PyTorch's own start.
+    """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and not is_parametrized(module):
             nn.init.normal_(module.weight, 0.0, 0.02)
             nn.init.zeros_(module.bias)
     return network

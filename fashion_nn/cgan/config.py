@@ -15,6 +15,7 @@ class CGANConfig:
     latent_prior: Literal["uniform", "normal"] = "uniform"  # uniform on [-1, 1]
     generator_width: int = 256  # channels of the first six layers
     discriminator_width: int = 64  # channels of the first layer; doubles three times
+    discriminator_norm: Literal["batch", "spectral", "none"] = "batch"
     discriminator_hidden: int = 1024  # units before the output; 0: linear from the features
 
     batch_size: int = 16  # pictures, over all workers
@@ -36,6 +37,7 @@ class CGANConfig:
         checks.one_of("picture_size", self.picture_size, (64, 128))
         checks.one_of("latent_prior", self.latent_prior, ("uniform", "normal"))
         checks.one_of("precision", self.precision, ("auto", "bf16", "fp32"))
+        checks.one_of("discriminator_norm", self.discriminator_norm, ("batch", "spectral", "none"))
         checks.multiple_of("generator_width", self.generator_width, 8)
         checks.at_least("discriminator_hidden", self.discriminator_hidden, 0)
         checks.within("average_decay", self.average_decay, 0.0, 1.0)

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from fashion_nn.cgan.config import CGANConfig
 
@@ -47,6 +48,7 @@ class Discriminator(nn.Module):
 
     5×5 stride-2 convolutions of w (no BN), 2w, 4w, 8w channels with BN; one-hot category maps are joined to the
     picture and to the first three feature maps; then linear → 1, in the article's figure after fc 1024.
+    `discriminator_norm` may replace BN: BN takes from every batch its mean, and with it what tells D of colour.
     """
 
     def __init__(self, config: CGANConfig, n_categories: int) -> None:
@@ -57,8 +59,11 @@ class Discriminator(nn.Module):
             nn.Conv2d(inputs + c, outputs, 5, stride=2, padding=2)
             for inputs, outputs in ((3, w), (w, 2 * w), (2 * w, 4 * w), (4 * w, 8 * w))
         )
-        self.norms = nn.ModuleList([nn.Identity(), *(nn.BatchNorm2d(k * w) for k in (2, 4, 8))])
+        norm = nn.BatchNorm2d if config.discriminator_norm == "batch" else nn.Identity
+        self.norms = nn.ModuleList([nn.Identity(), *(norm(k * w) for k in (2, 4, 8))])
         self.head = verdict(8 * w * (config.picture_size // 16) ** 2, config.discriminator_hidden)
+        if config.discriminator_norm == "spectral":
+            constrain(self)
 
     def forward(self, pictures: Tensor, category: Tensor) -> Tensor:
         one_hot = F.one_hot(category, self.n_categories).to(pictures.dtype)[:, :, None, None]
@@ -67,6 +72,13 @@ class Discriminator(nn.Module):
             maps = one_hot.expand(-1, -1, *features.shape[2:]).to(features.dtype)
             features = F.leaky_relu(norm(convolution(torch.cat([features, maps], 1))), LEAK)
         return self.head(features.flatten(1)).squeeze(1)
+
+
+def constrain(network: nn.Module) -> None:
+    """Spectral normalisation of every convolution and linear layer (Miyato et al., ICLR 2018)."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            spectral_norm(module)
 
 
 def upconvolution(inputs: int, outputs: int, stride: int) -> nn.ConvTranspose2d:
