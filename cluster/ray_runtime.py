@@ -27,7 +27,7 @@ from urllib.error import URLError
 from cluster.companion import Companion
 from cluster.settings import Settings
 
-_READY_TIMEOUT_S = 120.0
+_READY_TIMEOUT_S = 180.0
 _STOP_TIMEOUT_S = 20.0
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0", "RAY_COLOR_PREFIX": "0"}
 
@@ -141,7 +141,7 @@ def connected(settings: Settings, *, log_to_driver: bool = True) -> Iterator[str
     if ray is not None and ray.is_initialized():
         yield ray.get_runtime_context().gcs_address
         return
-    with _cluster_for(settings) as (address, environment), _variables({**_QUIET, **environment}):
+    with _cluster_for(settings) as (address, environment), _ray_variables({**_QUIET, **environment}):
         _join(address, settings, log_to_driver)
         try:
             yield address
@@ -152,35 +152,31 @@ def connected(settings: Settings, *, log_to_driver: bool = True) -> Iterator[str
 @contextmanager
 def _cluster_for(settings: Settings) -> Iterator[tuple[str, Mapping[str, str]]]:
     """The address to join, and what must stand in the environment for it."""
+    local = LocalRay(settings)
     known = settings.ray_address or os.environ.get("RAY_ADDRESS")
     if known:
-        yield known, {}
+        ours = local.find()
+        yield known, ours.environment if ours is not None and ours.address == known else {}
         return
-    with LocalRay(settings) as reach:
+    with local as reach:
         yield reach.address, reach.environment
 
 
 def _join(address: str, settings: Settings, log_to_driver: bool) -> None:
-    """ray.init, after the environment is set: Ray reads part of it while it is imported."""
-    was_imported = "ray" in sys.modules
     import ray
-    from ray._raylet import AuthenticationTokenLoader, Config
 
-    if was_imported:  # what ray.init itself does where it changes the authentication late
-        Config.initialize("")
-        AuthenticationTokenLoader.instance().reset_cache()
     try:
         ray.init(
             address=address,
             log_to_driver=log_to_driver,
             logging_level="WARNING",
-            runtime_env={"env_vars": _for_workers(settings, address)},
+            runtime_env={"env_vars": _for_workers(settings)},
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise RayUnavailable(f"cannot join the Ray cluster at {address}: {error}") from error
 
 
-def _for_workers(settings: Settings, address: str) -> dict[str, str]:
+def _for_workers(settings: Settings) -> dict[str, str]:
     """The settings as variables, without those that a submitted job's workers are given anyway."""
     wanted = settings.environment(same_machine=settings.ray_address is None)
     in_a_job = "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
@@ -188,10 +184,11 @@ def _for_workers(settings: Settings, address: str) -> dict[str, str]:
 
 
 @contextmanager
-def _variables(changes: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables of this process, as they were again afterwards."""
+def _ray_variables(changes: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables of this process that Ray is to see, as they were again afterwards."""
     before = {name: os.environ.get(name) for name in changes}
     os.environ.update(changes)
+    _have_ray_read_them()
     try:
         yield
     finally:
@@ -200,6 +197,16 @@ def _variables(changes: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+        _have_ray_read_them()
+
+
+def _have_ray_read_them() -> None:
+    """Ray reads its variables while it is imported; again, as ray.init itself does it for a late change."""
+    if "ray" in sys.modules:
+        from ray._raylet import AuthenticationTokenLoader, Config
+
+        Config.initialize("")
+        AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _ray_start(settings: Settings, temp_dir: str, dashboard_port: int) -> list[str]:
