@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from threading import Lock
@@ -15,7 +15,7 @@ from cluster.folder_store import FolderStore
 from cluster.object_store import NotFound, ObjectInfo, ObjectStore, open_store
 from cluster.settings import Settings
 
-_T = TypeVar("_T")
+_S, _T = TypeVar("_S"), TypeVar("_T")
 _JOURNAL = ".mirror.jsonl"
 _LOCK = ".mirror.lock"
 
@@ -99,7 +99,7 @@ def _visible_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _in_parallel(work: Callable[..., _T], tasks: list, threads: int) -> Iterator[_T]:
+def _in_parallel(work: Callable[[_S], _T], tasks: Sequence[_S], threads: int) -> Iterator[_T]:
     """Results as they come; the first error ends it, what has not begun is dropped."""
     with ThreadPoolExecutor(threads, thread_name_prefix="transfer") as pool:
         futures = [pool.submit(work, task) for task in tasks]

@@ -27,7 +27,15 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
+def _checked_address(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if address != "auto" and not (host and port.isdigit()):
+        raise ValueError(f"{address!r} is neither host:port nor 'auto'")
+    return address
+
+
 StoreUrl = Annotated[str, AfterValidator(_checked_url)]
+RayAddress = Annotated[str, AfterValidator(_checked_address)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
@@ -52,7 +60,7 @@ class Settings(BaseSettings):
 
     home: AbsolutePath = Path(".atelier")  # local data, caches, files about running processes
 
-    ray_address: str | None = None  # "host:port" of a running head; None: a local one of our own
+    ray_address: RayAddress | None = None  # of a running head; None: a local one of our own
     ray_cpus: int = Field(4, ge=1)  # logical: replicas take fractions of them
     ray_object_store_bytes: int = Field(200 * 2**20, ge=80 * 2**20)
 

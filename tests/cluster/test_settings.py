@@ -26,6 +26,8 @@ def test_the_environment_sets_fields(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         ("s3_attempts", 0),
         ("s3_part_bytes", 2**20),
         ("signed_url_expires_s", 8 * 24 * 3600),
+        ("ray_address", "None"),
+        ("ray_address", "http://127.0.0.1"),
         ("no_such_field", 1),
     ],
 )
