@@ -78,7 +78,7 @@ def served(local_ray: None, release: str, settings: Settings) -> Iterator[Served
     from services.application import NAME, build
 
     serve.start(http_options={"host": settings.http_host, "port": settings.http_port})
-    serve.run(build(settings), name=NAME, route_prefix="/", wait_for_ingress_deployment_creation=False)
+    serve.run(build(settings), name=NAME, route_prefix="/")
     url = f"http://{settings.http_host}:{settings.http_port}"
     with httpx.Client(base_url=url, timeout=STARTUP_S) as http:
         assert http.get("/readyz").status_code == 200

@@ -1,0 +1,111 @@
+"""Calls to the deployments: deadlines, second tries, and what errors become."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import pytest
+from ray.exceptions import ActorDiedError, RayTaskError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+
+from cluster.object_store import Unavailable as StoreUnavailable
+from services.calls import Caller, causes, translated
+from services.errors import (
+    BadInput,
+    DeadlineExceeded,
+    Overloaded,
+    TurningRelease,
+    Unavailable,
+    UnknownShopper,
+)
+
+LOGGER = logging.getLogger("test")
+
+
+def asked(call: Callable[[], Awaitable[object]], **options: float) -> object:
+    caller = Caller(**{"timeout_s": 5.0, "pause_s": 0.001, **options})
+    return asyncio.run(caller(call, logger=LOGGER))[0]
+
+
+class Sequence:
+    """Fails as told, once for each error, then answers."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors, self.calls = list(errors), 0
+
+    async def __call__(self) -> str:
+        self.calls += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return "answer"
+
+
+@pytest.mark.parametrize("error", [ActorDiedError(), TurningRelease("not yet")])
+def test_what_may_fare_better_is_tried_again(error: Exception) -> None:
+    call = Sequence(error, error)
+    assert asked(call) == "answer" and call.calls == 3
+
+
+def test_tries_have_an_end() -> None:
+    call = Sequence(*[ActorDiedError()] * 9)
+    with pytest.raises(Unavailable):
+        asked(call, tries=3)
+    assert call.calls == 3
+
+
+@pytest.mark.parametrize("error", [UnknownShopper("who"), BackPressureError(9, 8)])
+def test_what_would_fail_again_is_not_tried_again(error: Exception) -> None:
+    call = Sequence(error)
+    with pytest.raises((UnknownShopper, Overloaded)):
+        asked(call)
+    assert call.calls == 1
+
+
+def test_a_fault_of_ours_stays_what_it_is() -> None:
+    with pytest.raises(ZeroDivisionError):
+        asked(Sequence(ZeroDivisionError()))
+
+
+def test_who_does_not_answer_in_time_is_told_to_stop() -> None:
+    class Slow:
+        stopped = False
+
+        def __await__(self):
+            return asyncio.sleep(60).__await__()
+
+        def cancel(self) -> None:
+            self.stopped = True
+
+    slow = Slow()
+    with pytest.raises(DeadlineExceeded, match=r"0\.05 s"):
+        asked(lambda: slow, timeout_s=0.05)
+    assert slow.stopped
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "retry_after_s"),
+    [
+        (BackPressureError(9, 8), Overloaded, 1),
+        (DeploymentUnavailableError(None), Unavailable, 1),
+        (StoreUnavailable("b", "k", "gone"), Unavailable, 1),
+        (BadInput("f"), BadInput, None),
+    ],
+)
+def test_errors_become_those_of_the_list(error: Exception, kind: type, retry_after_s: int | None) -> None:
+    known = translated(error)
+    assert type(known) is kind and known.retry_after_s == retry_after_s
+    assert translated(ValueError("ours")) is None
+
+
+def test_the_real_error_is_found_within_wrappers() -> None:
+    real = UnknownShopper("who")
+    inner = RayTaskError("score", "trace", real).as_instanceof_cause()
+    outer = RayTaskError("design", "trace", inner).as_instanceof_cause()
+    assert translated(inner) is real
+    assert translated(outer) is real
+
+
+def test_an_error_that_is_its_own_cause_does_not_hang() -> None:
+    first, second = ValueError(1), ValueError(2)
+    first.__cause__, second.__cause__ = second, first
+    assert list(causes(first)) == [first, second]
