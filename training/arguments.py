@@ -26,7 +26,7 @@ class Order:
     run: str
     workers: int = 1
     device: Device = "auto"
-    threads: int | None = None  # of PyTorch in each worker; None: the node's processors divided
+    threads: int | None = None  # of PyTorch in each worker; None: the node's processors but one, divided
     failures: int = 3  # how often a failed worker group is started again
     on_problem: OnProblem = "skip"
 
@@ -61,7 +61,7 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
     words.add_argument("--run", required=True, metavar="NAME", help="kept as runs/NAME in the bucket")
     words.add_argument("--workers", type=int, default=1, metavar="N", help="data-parallel workers (1)")
     words.add_argument("--device", choices=get_args(Device), default="auto", help="auto: GPUs where Ray has them")
-    words.add_argument("--threads", type=int, metavar="N", help="of PyTorch a worker (the processors divided)")
+    words.add_argument("--threads", type=int, metavar="N", help="of PyTorch a worker (the processors but one, divided)")
     words.add_argument("--failures", type=int, default=3, metavar="N", help="restarts after a worker's death (3)")
     words.add_argument("--on-problem", choices=get_args(OnProblem), default="skip", help="broken data (skip)")
     words.add_argument("--dry-run", action="store_true", help="print what would be trained, on what, and stop")

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cluster.local_s3 import bucket_at_hand
 from cluster.object_store import StoreError, open_store
+from cluster.ray_runtime import RayUnavailable, connected
 from cluster.settings import Settings
 from fashion_nn import configs
 from fashion_nn.datasets.problems import DataError
@@ -31,7 +32,7 @@ def told_in_one_line(program: Callable[[list[str] | None], int]) -> Callable[[li
     def told(argv: list[str] | None = None) -> int:
         try:
             return program(argv)
-        except (TrainingError, DataError, StoreError, ValidationError) as error:
+        except (TrainingError, DataError, StoreError, RayUnavailable, ValidationError) as error:
             print(f"error: {in_one_line(error)}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
@@ -56,10 +57,8 @@ def _main(which: recipe.Recipe, argv: list[str] | None) -> int:
 
 def carry_out(order: Order, settings: Settings, console: Console) -> None:
     """Train on the Ray that is there, or on one of our own meanwhile, and print what came of it."""
-    from cluster.ray_runtime import connected  # Ray is imported here: a dry run and --help go without
-
-    with connected(settings):
-        from training.job import train
+    with connected(settings, log_to_driver=False):
+        from training.job import train  # imports Ray, which a dry run goes without
 
         conclude(train(order, settings, console=console), settings, console)
 

@@ -205,5 +205,8 @@ def data_parallel(module: nn.Module, device: torch.device) -> nn.Module:
 
 
 def threads_of_one(workers: int) -> int:
-    """PyTorch's threads for one of `workers` on this machine."""
-    return max(1, len(os.sched_getaffinity(0)) // workers)
+    """PyTorch's threads for one of `workers` on this machine, one processor left to everything else.
+
+    A thread that waits for its turn on a processor holds up all the others of its worker.
+    """
+    return max(1, (len(os.sched_getaffinity(0)) - 1) // workers)

@@ -1,0 +1,150 @@
+"""Three finished runs become a release that says the same as they do."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cluster.object_store import ObjectStore, open_store, picture_key
+from cluster.releases import ReleaseStore
+from cluster.settings import Settings
+from fashion_nn.configs import named
+from fashion_nn.dvbpr.config import debug
+from fashion_nn.dvbpr.network import Look
+from fashion_nn.state_files import load_weights, save_state
+from training import checkpoints, recipe, runs
+from training.arguments import Order
+from training.errors import TrainingError
+from training.publish import main, publish
+from training.recipe import NETWORKS, Source, Step
+
+RUNS = {network: f"{network}-1" for network in NETWORKS}
+
+
+def finish(network: str, data: Path, settings: Settings, folder: Path) -> Step:
+    """A finished run of an untrained step, as the job leaves it in the bucket."""
+    which, store = recipe.find(network), open_store(settings.bucket_url, settings)
+    config = named(which.configs, "debug")
+    found = which.open(Source(path=data, cache=settings.cache / "pictures"), config)
+    step = which.build(config, found, torch.device("cpu"))
+    save_state(folder / network, {"step": step.state(), "done": config.steps, "history": []})
+    checkpoints.upload(store, RUNS[network], runs.checkpoint_name(config.steps), folder / network)
+    order = Order(network=network, config_name="debug", config=config, data=data.as_uri(), run=RUNS[network])
+    record = runs.begin(order, which.summary(found), None)
+    prefix = runs.key(RUNS[network], runs.checkpoint_name(config.steps))
+    runs.write(store, replace(record, state="finished", step=config.steps, checkpoint=prefix, metrics={"m": 0.5}))
+    return step
+
+
+@pytest.fixture
+def steps(data: Path, settings: Settings, tmp_path: Path) -> dict[str, Step]:
+    return {network: finish(network, data, settings, tmp_path / "states") for network in NETWORKS}
+
+
+@pytest.fixture
+def store(settings: Settings) -> ObjectStore:
+    return open_store(settings.bucket_url, settings)
+
+
+def test_a_release_holds_what_the_runs_learnt(
+    steps: dict[str, Step], data: Path, settings: Settings, store: ObjectStore, tmp_path: Path
+) -> None:
+    release = publish(settings, *RUNS.values(), by="tester", why="first")
+    assert ReleaseStore(store).current() == release
+    folder = ReleaseStore(store).fetch(release, tmp_path / "cache")
+    items, users = (pq.read_table(folder / name).to_pylist() for name in ("items.parquet", "users.parquet"))
+    look = Look(debug())
+    load_weights(folder / "dvbpr.safetensors", look)
+    assert np.allclose([row["look"] for row in items], steps["dvbpr"].looks().numpy(), atol=1e-6)
+    assert [row["item_id"] for row in items] == [f"i{i}" for i in range(24)]
+    assert [row["category"] for row in items][:3] == ["tops", "bottoms", "shoes"]
+    first = (data / "images" / "0.png").read_bytes()
+    assert items[0]["picture"] == picture_key(first, suffix="png") and store.get(items[0]["picture"]) == first
+    tastes = steps["dvbpr"].recommender.taste.weight.detach().numpy()
+    assert np.array_equal(np.array([row["taste"] for row in users], np.float32), tastes)
+    assert users[1]["user_id"] == "u1" and len(users[1]["bought"]) == 6
+    assert all(int(item[1:]) % 2 == 1 for item in users[1]["bought"])
+    assert_same_weights(
+        folder / "cgan.safetensors",
+        {"generator": steps["cgan"].average.network} | {"discriminator": steps["cgan"].discriminator},
+    )
+    assert_same_weights(folder / "cagan.safetensors", {"": steps["cagan"].average.network})
+
+
+def assert_same_weights(path: Path, networks: dict[str, torch.nn.Module]) -> None:
+    found = load_file(path)
+    wanted = {f"{n}.{k}".lstrip("."): v for n, net in networks.items() for k, v in net.state_dict().items()}
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_the_manifest_tells_configs_metrics_data_and_runs(
+    steps: dict[str, Step], data: Path, settings: Settings, store: ObjectStore
+) -> None:
+    manifest = ReleaseStore(store).manifest(publish(settings, *RUNS.values()))
+    assert manifest["categories"] == ["bottoms", "shoes", "tops"]
+    assert manifest["configs"]["dvbpr"]["dimensions"] == 8
+    assert manifest["metrics"] == {network: {"m": 0.5} for network in NETWORKS}
+    assert manifest["data"]["cagan"] == {"url": data.as_uri(), "pairs": 6, "test pairs": 4}
+    assert manifest["runs"]["cgan"] == {"run": "cgan-1", "step": 10}
+
+
+def changed(store: ObjectStore, run: str, **changes: object) -> None:
+    runs.write(store, replace(runs.read(store, run), **changes))
+
+
+def test_what_does_not_fit_together_is_refused_by_the_run_s_name(
+    steps: dict[str, Step], settings: Settings, store: ObjectStore
+) -> None:
+    with pytest.raises(TrainingError, match="run 'cagan-1' trained cagan, not cgan"):
+        publish(settings, "dvbpr-1", "cagan-1", "cagan-1")
+    with pytest.raises(TrainingError, match="there is no run 'other'"):
+        publish(settings, "dvbpr-1", "cgan-1", "other")
+    identity = runs.read(store, "cgan-1").identity
+    changed(store, "cgan-1", identity={"categories": ["hats"]})
+    with pytest.raises(
+        TrainingError, match="run 'dvbpr-1' knows the categories bottoms, shoes, tops, but run 'cgan-1'"
+    ):
+        publish(settings, *RUNS.values())
+    changed(store, "cgan-1", identity=identity)
+    config = runs.read(store, "cagan-1").config
+    changed(store, "cagan-1", config={**config, "generator_width": 16})
+    with pytest.raises(TrainingError, match="run 'cagan-1' does not fit this code"):
+        publish(settings, *RUNS.values())
+    assert ReleaseStore(store).releases() == []
+
+
+def test_new_items_are_in_the_release_and_a_new_category_is_refused(
+    steps: dict[str, Step], data: Path, settings: Settings, store: ObjectStore, tmp_path: Path
+) -> None:
+    grown = shutil.copytree(data, tmp_path / "grown")
+    changed(store, "dvbpr-1", data=grown.as_uri())
+    with (grown / "items.csv").open("a") as rows:
+        rows.write("new,shoes,images/0.png\n")
+    with (grown / "interactions.csv").open("a") as rows:
+        rows.write("u0,new,99\nstranger,new,99\n")
+    folder = ReleaseStore(store).fetch(publish(settings, *RUNS.values()), tmp_path / "cache")
+    assert pq.read_table(folder / "items.parquet")["item_id"].to_pylist()[-1] == "new"
+    users = pq.read_table(folder / "users.parquet").to_pylist()
+    assert "new" in users[0]["bought"] and "stranger" not in [row["user_id"] for row in users]
+    with (grown / "items.csv").open("a") as rows:
+        rows.write("hat,hats,images/0.png\n")
+    with pytest.raises(TrainingError, match="categories that run 'dvbpr-1' does not know: hats"):
+        publish(settings, *RUNS.values())
+
+
+def test_the_command_prints_the_id_or_one_line(
+    steps: dict[str, Step], settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    for name, value in settings.environment().items():
+        monkeypatch.setenv(name, value)
+    words = [word for network, run in RUNS.items() for word in (f"--{network}", run)]
+    assert main(words) == 0
+    assert capsys.readouterr().out.strip() in ReleaseStore(open_store(settings.bucket_url, settings)).releases()
+    assert main([*words[:-1], "none"]) == 1
+    assert capsys.readouterr().err.startswith("error: there is no run 'none'")
