@@ -15,6 +15,7 @@ class CAGANConfig:
     generator_width: int = 64  # channels of the first layer; doubles three times
     discriminator_width: int = 64  # likewise
     kernel: int = 5  # of the stride-2 convolutions; the article does not state it
+    upsampling: Literal["transposed", "nearest"] = "transposed"  # how the generator doubles its resolution
     adversarial: Literal["log", "least-squares"] = "log"
     identity_weight: float = 0.1  # γ_i
     cycle_weight: float = 1.0  # γ_c
@@ -38,6 +39,7 @@ class CAGANConfig:
         checks.multiple_of("height", self.height, 16)
         checks.multiple_of("width", self.width, 16)
         checks.one_of("kernel", self.kernel, (3, 5, 7))
+        checks.one_of("upsampling", self.upsampling, ("transposed", "nearest"))
         checks.one_of("adversarial", self.adversarial, ("log", "least-squares"))
         checks.one_of("precision", self.precision, ("auto", "bf16", "fp32"))
         checks.within("worn_dropout", self.worn_dropout, 0.0, 0.9)

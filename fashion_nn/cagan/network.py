@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fashion_nn.cagan.config import CAGANConfig
+from fashion_nn.upsampling import resize_convolution
 
 COPIES = 6  # channels of each intermediate layer that repeat the inputs
 
@@ -42,11 +43,11 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """A stride-½ transposed convolution, joined to the skip of its resolution."""
+    """A stride-½ convolution, joined to the skip of its resolution."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, upsampling: str) -> None:
         super().__init__()
-        self.convolution = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+        self.convolution = doubling(inputs, outputs, upsampling)
         self.norm = nn.InstanceNorm2d(outputs)
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
@@ -65,8 +66,9 @@ class Generator(nn.Module):
         w, k = config.generator_width, config.kernel
         plan = ((9, w), (w, 2 * w), (2 * w, 4 * w), (4 * w, 8 * w))
         self.down = nn.ModuleList(Down(i, o, k, norm=layer > 0) for layer, (i, o) in enumerate(plan))
-        self.up = nn.ModuleList([Up(8 * w, 4 * w), Up(8 * w, 2 * w), Up(4 * w, w)])
-        self.last = nn.ConvTranspose2d(2 * w, 4, 4, stride=2, padding=1)
+        plan = ((8 * w, 4 * w), (8 * w, 2 * w), (4 * w, w))
+        self.up = nn.ModuleList(Up(i, o, config.upsampling) for i, o in plan)
+        self.last = doubling(2 * w, 4, config.upsampling)
 
     def forward(self, person: Tensor, worn: Tensor, wanted: Tensor) -> Fitting:
         inputs, features, skips = torch.cat([person, worn], 1), torch.cat([person, worn, wanted], 1), []
@@ -99,3 +101,10 @@ class Discriminator(nn.Module):
         for layer in self.down:
             features = layer(features, inputs)
         return self.last(features)
+
+
+def doubling(inputs: int, outputs: int, upsampling: str) -> nn.Module:
+    """A layer that doubles height and width: a 4×4 transposed convolution, or pixels repeated and convolved."""
+    if upsampling == "nearest":
+        return resize_convolution(inputs, outputs, 2)
+    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from fashion_nn.cgan.config import CGANConfig
+from fashion_nn.upsampling import resize_convolution
 
 LEAK = 0.2  # slope of LeakyReLU
 
@@ -32,11 +33,12 @@ class Generator(nn.Module):
         plan = [(w, 2), (w, 1), (w, 2), (w, 1), (w // 2, 2), (w // 4, 2)]
         if config.picture_size == 128:
             plan.append((w // 8, 2))
+        grow = upconvolution if config.upsampling == "transposed" else resize_convolution
         layers: list[nn.Module] = []
         for channels, stride in plan:
-            layers += [upconvolution(w, channels, stride), nn.BatchNorm2d(channels), nn.LeakyReLU(LEAK)]
+            layers += [grow(w, channels, stride), nn.BatchNorm2d(channels), nn.LeakyReLU(LEAK)]
             w = channels
-        self.layers = nn.Sequential(*layers, upconvolution(w, 3, 1), nn.Tanh())
+        self.layers = nn.Sequential(*layers, grow(w, 3, 1), nn.Tanh())
 
     def forward(self, codes: Tensor, category: Tensor) -> Tensor:
         one_hot = F.one_hot(category, self.n_categories).to(codes.dtype)
@@ -81,7 +83,7 @@ def constrain(network: nn.Module) -> None:
             spectral_norm(module)
 
 
-def upconvolution(inputs: int, outputs: int, stride: int) -> nn.ConvTranspose2d:
+def upconvolution(inputs: int, outputs: int, stride: int) -> nn.Module:
     """A 3×3 transposed convolution that multiplies height and width by exactly `stride`."""
     return nn.ConvTranspose2d(inputs, outputs, 3, stride=stride, padding=1, output_padding=stride - 1)
 
