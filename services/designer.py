@@ -1,5 +1,7 @@
 """The Designer: latent optimisation for many requests at once, and the keeping of what it finds."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +59,7 @@ class Designer(ReleaseDeployment[Studio]):
         studio = self.shelf.of(taste.release)
         ascent = studio.ascent(request, torch.from_numpy(taste.vector))
         found, compute_ms = await self.climb(Run(studio=studio, ascent=ascent))
-        offers, encode_ms = await self.on_pictures(self._told, [found], request.category, taste.release, True)
+        offers, encode_ms = await self._told([found], request.category, taste.release, keep=True)
         best_first = sorted(offers, key=lambda offer: -offer.score)
         work = taste.work + Work(compute_ms=compute_ms, encode_ms=encode_ms)
         return Offers(offers=tuple(best_first), release=taste.release, work=work)
@@ -76,7 +78,8 @@ class Designer(ReleaseDeployment[Studio]):
         climb = Climbing(self, studio)
         origin, opened_ms = await self._origin(alteration, climb, record, item)
         found = [origin, *await alteration.stages(climb, origin)]
-        told, kept_ms = await self.on_pictures(self._told, found, category, taste.release, request.picture.data is None)
+        keep = request.picture.data is None
+        told, kept_ms = await self._told(found, category, taste.release, keep=keep)
         work = Work(compute_ms=climb.compute_ms, encode_ms=opened_ms + kept_ms)
         return AlterationReply(
             reconstruction=told[0], stages=tuple(told[1:]), release=taste.release, work=taste.work + work
@@ -119,14 +122,23 @@ class Designer(ReleaseDeployment[Studio]):
             return studio.target(self.incoming.stored(record.picture))
         return studio.target(self.incoming.named(picture, "picture", item))
 
-    def _told(self, found: Sequence[Ascended], category: str, release: str, keep: bool) -> list[OfferedDesign]:
-        """Every row of every ascent as a design; kept in the bucket unless it came from a picture sent along."""
+    async def _told(
+        self, found: Sequence[Ascended], category: str, release: str, *, keep: bool
+    ) -> tuple[list[OfferedDesign], float]:
+        """Every row of every ascent as a design, and the milliseconds that took.
+
+        They are kept in the bucket, unless they came from a picture that was sent along.
+        """
+        began = time.perf_counter()
         rows = [
             (ascended.codes[row], Scores(*(column[row] for column in ascended.scores)))
             for ascended in found
             for row in range(len(ascended.codes))
         ]
-        return [self._design(code, scores, category, release, keep) for code, scores in rows]
+        told = await asyncio.gather(
+            *(self.on_pictures(self._design, code, scores, category, release, keep) for code, scores in rows)
+        )
+        return [design for design, _ in told], 1000 * (time.perf_counter() - began)
 
     def _design(self, code: Tensor, scores: Scores, category: str, release: str, keep: bool) -> OfferedDesign:
         data = pictures.encode(pictures.to_image(scores.pictures), format="PNG")
