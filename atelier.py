@@ -1,5 +1,248 @@
-"""The command line."""
+"""The command line of Atelier: each command calls into a package below. What goes wrong is said in one line."""
+
+import asyncio
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.exceptions import TyperException
+
+if TYPE_CHECKING:
+    from cluster.releases import ReleaseStore
+    from cluster.settings import Settings
+
+INTERRUPTED = 130  # the exit code of what was interrupted before it was done
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.callback()
+def atelier() -> None:
+    """Personal fashion from pictures: recommend, design and try on. Settings are variables: ATELIER_*."""
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="end by itself instead of staying up")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="draw and train anew whatever is there")] = False,
+    size: Annotated[str, typer.Option(help="demo, or debug: the whole path in a minute")] = "demo",
+    output: Annotated[Path, typer.Option(help="folder for pictures, answers and page")] = Path("demo-output"),
+) -> None:
+    """From nothing to answers: draw a world, train, publish, serve, ask, and show."""
+    from cluster.settings import Settings
+    from demo import sizes
+    from demo.progress import Progress
+    from demo.run import Options, demonstrate
+    from demo.standing import interruptible
+    from fashion_nn import configs
+
+    options = Options(size=configs.named(sizes, size), output=output.absolute(), once=once, fresh=fresh)
+    with interruptible():
+        demonstrate(options, Settings(), Progress(Console(highlight=False)))
+
+
+@app.command()
+def up() -> None:
+    """Serve the current release, and each one promoted meanwhile, until interrupted."""
+    from cluster.settings import Settings
+    from demo.standing import check_port, interruptible, serving, standing
+
+    check_port(settings := Settings())
+    with interruptible(), standing(settings) as settings, serving(settings) as url:
+        describe(settings, url)
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            say("stopping")
+
+
+@app.command()
+def world(
+    folder: Annotated[Path, typer.Argument(help="to be made")],
+    config: Annotated[str, typer.Option(help="debug, demo or showcase")] = "demo",
+    fields: Annotated[list[str] | None, typer.Argument(metavar="[field=value]...", help="changes to it")] = None,
+) -> None:
+    """Draw a catalogue, shoppers, and pairs of persons and garments."""
+    from fashion_nn import configs
+    from fashion_nn.world import config as worlds
+    from fashion_nn.world.world import write_world
+
+    chosen = configs.override(configs.named(worlds, config), fields or [])
+    say(f"{write_world(folder, chosen)} holds the world")
+
+
+@app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="a data set")],
+    name: Annotated[str, typer.Argument(help="kept as datasets/NAME in the bucket")],
+) -> None:
+    """Put a data set into the bucket; what is there already stays."""
+    from cluster.mirror import push_folder
+
+    with bucket() as settings:
+        url = f"{settings.bucket_url}/datasets/{name}"
+        say(f"{push_folder(folder, url, settings)} files sent to {url}")
+
+
+@app.command(context_settings=PASSED_ON, add_help_option=False)
+def train(context: typer.Context, network: Annotated[str, typer.Argument(help="dvbpr, cgan or cagan")]) -> None:
+    """Train as a Ray job on the cluster that `atelier up` runs; options as of python -m training.NETWORK."""
+    from training import arguments, recipe
+
+    order, _ = arguments.read(recipe.find(network), context.args)  # refused here rather than in the job
+    command = ["python", "-m", f"training.{network}", *context.args, "--data", order.data]
+    reach_cluster()
+    asyncio.run(follow(shlex.join(command)))
+
+
+@app.command()
+def publish(
+    dvbpr: Annotated[str, typer.Option(metavar="RUN", help="the recommender's")],
+    cgan: Annotated[str, typer.Option(metavar="RUN", help="the generator's")],
+    cagan: Annotated[str, typer.Option(metavar="RUN", help="the fitting room's")],
+    by: Annotated[str | None, typer.Option(help="who publishes; you")] = None,
+    why: Annotated[str, typer.Option(help="kept in the history")] = "",
+) -> None:
+    """Make three finished runs a release, and the one that serves."""
+    from training import publish as publishing
+
+    with bucket() as settings:
+        say(publishing.publish(settings, dvbpr, cgan, cagan, by=by, why=why))
+
+
+@app.command()
+def releases() -> None:
+    """The history of what served, the newest first."""
+    table = Table("", "release", "since", "by", "why", box=None, header_style="dim")
+    with release_store() as store:
+        history = store.history()
+    for place, each in enumerate(reversed(history)):
+        table.add_row("serves" if place == 0 else "", each.release, each.when, each.by, each.why)
+    Console(highlight=False, soft_wrap=True).print(table if history else "nothing has been released yet")
+
+
+@app.command()
+def promote(
+    release: Annotated[str, typer.Argument(help="its id")],
+    by: Annotated[str | None, typer.Option(help="who promotes; you")] = None,
+    why: Annotated[str, typer.Option(help="kept in the history")] = "",
+) -> None:
+    """Make a release the one that serves; an earlier one rolls back."""
+    with release_store() as store:
+        record = store.promote(release, by=by, why=why)
+    say(f"{record.release} serves since {record.when}")
+
+
+@contextmanager
+def bucket() -> Iterator["Settings"]:
+    """The settings, with a bucket that answers."""
+    from cluster.local_s3 import bucket_at_hand
+    from cluster.settings import Settings
+
+    with bucket_at_hand(Settings()) as settings:
+        yield settings
+
+
+@contextmanager
+def release_store() -> Iterator["ReleaseStore"]:
+    """The releases of the bucket."""
+    from cluster.object_store import open_store
+    from cluster.releases import ReleaseStore
+
+    with bucket() as settings:
+        yield ReleaseStore(open_store(settings.bucket_url, settings))
+
+
+def reach_cluster() -> None:
+    """Have Ray's programs find the cluster that `atelier up` runs here, or the one that the environment names."""
+    from cluster.ray_runtime import LocalRay, RayUnavailable
+    from cluster.settings import Settings
+
+    if "RAY_API_SERVER_ADDRESS" in os.environ:
+        return
+    reach = LocalRay(Settings()).find()
+    if reach is None:
+        raise RayUnavailable("no Ray runs here: `atelier up` starts one, RAY_API_SERVER_ADDRESS names another")
+    os.environ.update(reach.environment)
+
+
+async def follow(entrypoint: str) -> None:
+    """Run a program as a Ray job and print its log until it ends; an interrupt stops the job."""
+    from ray.job_submission import JobStatus, JobSubmissionClient
+
+    client = JobSubmissionClient()
+    job = client.submit_job(entrypoint=entrypoint)
+    say(f"job {job}: {entrypoint}")
+    try:
+        async for lines in client.tail_job_logs(job):
+            print(lines, end="", flush=True)
+    except asyncio.CancelledError:
+        client.stop_job(job)
+        raise
+    status, last = client.get_job_status(job), client.get_job_info(job).message
+    if status != JobStatus.SUCCEEDED:
+        raise RuntimeError(f"job {job} {status.lower()}: {last}")
+
+
+def describe(settings: "Settings", url: str) -> None:
+    """Where everything answers, and how other programs get at it."""
+    from cluster.ray_runtime import LocalRay
+
+    say(f"application  {url}  (described at {url}/docs)")
+    say(f"bucket       {settings.bucket_url}  at {settings.s3_endpoint or 'its folder'}")
+    reach = LocalRay(settings).find()
+    if reach is not None:
+        say(f"Ray          {reach.dashboard}; for `ray job submit` and `ray status` in another terminal:")
+        say("  " + " ".join(["export", *(shlex.join([f"{k}={v}"]) for k, v in reach.environment.items())]))
+    say("Ctrl-C ends it, and everything it started.")
+
+
+def say(text: str) -> None:
+    """A line of plain text."""
+    print(text, flush=True)
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line: exit code 0, or 1 and one line on stderr, or 130 where interrupted."""
+    sys.exit(run(sys.argv[1:] or ["--help"]))
+
+
+def run(arguments: list[str]) -> int:
+    """Carry out one command line; the exit code. ATELIER_TRACEBACK=1 shows where an error came from."""
+    try:
+        return app(arguments, prog_name="atelier", standalone_mode=False) or 0
+    except KeyboardInterrupt:
+        print("atelier: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if os.environ.get("ATELIER_TRACEBACK"):
+            raise
+        print(f"atelier: {explained(error)}", file=sys.stderr)
+        return 1
+
+
+def explained(error: Exception) -> str:
+    """An error in one line; one that nobody foresaw with its type's name."""
+    from pydantic import ValidationError
+
+    if isinstance(error, ValidationError):
+        return "; ".join(f"ATELIER_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in error.errors())
+    message = error.format_message() if isinstance(error, TyperException) else str(error)
+    line = " ".join(message.split())
+    own = type(error).__module__.partition(".")[0] in ("cluster", "demo", "training", "fashion_nn", "typer")
+    foreseen = own or isinstance(error, OSError | ValueError)
+    return line if foreseen and line else f"{type(error).__name__}: {line}"
+
+
+if __name__ == "__main__":
+    main()

@@ -26,9 +26,7 @@ def lines(url: str, visitor: Visitor, sitter: Sitter, python: Path) -> list[Line
     wanted = {"shopper": shopper, "category": category, "k": 3}
     dressed = {"person": sitter.person, "worn": sitter.worn}
     fitting = form(f"{url}/v1/try-on", {}, {**dressed, "wanted": sitter.wanted})
-    designed = form(
-        f"{url}/v1/fitting", {"shopper": shopper, "source": "design", "category": category}, dressed
-    )
+    designed = form(f"{url}/v1/fitting", {"shopper": shopper, "source": "design", "category": category}, dressed)
     return [
         Line("what serves", f"curl -s {url}/v1/release"),
         Line("three items that a shopper would like", post(f"{url}/v1/recommend", wanted)),
@@ -59,7 +57,5 @@ def form(url: str, request: Mapping[str, Any], pictures: Mapping[str, Path]) -> 
 def picture_of(python: Path, *place: str | int) -> str:
     """A program that reads an answer and writes the picture at a place of it."""
     keys = "".join(f"[{key!r}]" for key in (*place, "picture", "data"))
-    program = (
-        f"import sys, json, base64; sys.stdout.buffer.write(base64.b64decode(json.load(sys.stdin){keys}))"
-    )
+    program = f"import sys, json, base64; sys.stdout.buffer.write(base64.b64decode(json.load(sys.stdin){keys}))"
     return f'{shlex.quote(str(python))} -c "{program}"'

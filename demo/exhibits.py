@@ -1,6 +1,6 @@
 """What the demonstration shows: boards, alteration strips, fittings, as the backend got them over HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from PIL import Image
@@ -95,6 +95,7 @@ class Exhibition:
     strips: Sequence[Strip]
     fittings: Sequence[Fitted]
     composed: Sequence[Fitted]
-    sheets: Sequence[Sheet]
-    steps: Sequence[Timed]
-    answers: dict[str, object]  # file name without .json: the answer
+    answers: Mapping[str, object]  # what was asked: the answer
+    sheets: Sequence[Sheet] = ()
+    steps: Sequence[Timed] = ()
+    seconds: float = 0.0  # from the beginning to the answers

@@ -63,6 +63,10 @@ class Progress:
         said.append(f"{prefix:<6}│ " if prefix else "", style=style or "dim")
         self.console.print(said.append(text), soft_wrap=True)
 
+    def say(self, text: str) -> None:
+        """Plain text, just as it is: what is to be copied is not broken."""
+        self.console.print(text, soft_wrap=True, markup=False, highlight=False)
+
     @property
     def seconds(self) -> float:
         """The time that the finished steps took together."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fashion_nn.world import world
-from fashion_nn.world.world import WorldConfig
+from fashion_nn.world import config as worlds
+from fashion_nn.world.config import WorldConfig
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,10 +22,10 @@ class Size:
 
 def demo() -> Size:
     """What `make demo` shows."""
-    return Size(name="demo", world=world.demo())
+    return Size(name="demo", world=worlds.demo())
 
 
 def debug() -> Size:
     """The whole path in a minute, with networks that have learnt nothing."""
     few = {"restarts": 3, "steps": 2}
-    return Size(name="debug", world=world.debug(), visitors=2, likes=2, sitters=2, design=few, alter=few)
+    return Size(name="debug", world=worlds.debug(), visitors=2, likes=2, sitters=2, design=few, alter=few)

@@ -7,11 +7,12 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from cluster.object_store import ObjectStore
 from cluster.settings import Settings
 from demo.children import ChildFailed, Children
-from demo.progress import Progress, StepFailed, duration
+from demo.progress import Note, Progress, StepFailed, duration
 from demo.sizes import Size
 from fashion_nn import configs
 from training import recipe, runs
@@ -38,8 +39,20 @@ class Trainings:
         """Network: its run."""
         return {network: f"{self.size.name}-{network}" for lane in LANES for network in lane}
 
-    def carry_out(self) -> str:
-        """Train whatever is not trained yet; a note about what was. Raises StepFailed."""
+    def remove(self) -> None:
+        """Forget the three runs."""
+        for run in self.names().values():
+            remove(self.store, runs.key(run) + "/")
+
+    def made(self, manifest: Mapping[str, Any]) -> bool:
+        """Whether a release is made of these runs as they are."""
+        known = {network: runs.read(self.store, run) for network, run in self.names().items()}
+        wanted = {network: {"run": each.run, "step": each.step} for network, each in known.items() if each}
+        trained = {network: each.metrics for network, each in known.items() if each}
+        return manifest["runs"] == wanted and manifest["metrics"] == trained
+
+    def carry_out(self, note: Note) -> None:
+        """Train whatever is not trained yet. Raises StepFailed."""
         lacking = self.lacking()
         lanes = [[network for network in lane if network in lacking] for lane in LANES]
         with ThreadPoolExecutor(len(LANES), thread_name_prefix="lane") as pool:
@@ -49,7 +62,7 @@ class Trainings:
             except BaseException:
                 self.children.stop()  # the lanes end with their programs
                 raise
-        return "" if lacking else f"trained before: {self.durations()}"
+        note.text = self.durations() if lacking else f"trained before: {self.durations()}"
 
     def lacking(self) -> list[str]:
         """The networks whose run is not complete. What was trained differently than now is removed."""
@@ -98,9 +111,7 @@ class Trainings:
     def durations(self) -> str:
         """How long each run took when it was trained."""
         found = {network: runs.read(self.store, run) for network, run in self.names().items()}
-        return ", ".join(
-            f"{network} {duration(seconds_of(known))}" for network, known in found.items() if known
-        )
+        return ", ".join(f"{network} {duration(seconds_of(known))}" for network, known in found.items() if known)
 
 
 def finish(futures: Sequence[Future[None]]) -> None:

@@ -122,9 +122,7 @@ class Visit:
         self.say(f"{visitor.user_id}: {source}, and fitted on {sitter.name}")
         wanted = self.backend.picture(offer["picture"])
         shown = self.fitted(name, best["fitting"], sent, wanted=wanted, truth=None, seconds=seconds)
-        return replace(
-            shown, caption=f"For shopper {visitor.user_id}: {kind_of(best)} of score {offer['score']:.2f}"
-        )
+        return replace(shown, caption=f"For shopper {visitor.user_id}: {kind_of(best)} of score {offer['score']:.2f}")
 
     def fitted(
         self,

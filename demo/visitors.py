@@ -47,9 +47,7 @@ class World:
     """The drawn world, as far as the demonstration asks it."""
 
     folder: Path
-    _seen: dict[str, dict[str, torch.Tensor]] = field(
-        default_factory=dict
-    )  # category -> item id -> [3, S, S]
+    _seen: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)  # category -> item id -> [3, S, S]
 
     def visitors(self, count: int) -> list[Visitor]:
         """`count` shoppers, women and men in turn, each with another favourite where there is one."""

@@ -81,9 +81,7 @@ def test_pictures_travel_as_a_form_with_the_request_beside_them(url: str) -> Non
 
 def test_a_refusal_says_what_the_service_said(url: str) -> None:
     with Backend(url) as backend:
-        with pytest.raises(
-            Refused, match=r"^/v1/refuse answered 422: k is 0, but must be 1 or more$"
-        ) as refused:
+        with pytest.raises(Refused, match=r"^/v1/refuse answered 422: k is 0, but must be 1 or more$") as refused:
             backend.post("/v1/refuse", {}, name="refuse")
         assert refused.value.status == 422 and backend.answers == {}
         with pytest.raises(Refused, match="answered 404: nothing here"):

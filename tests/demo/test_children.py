@@ -19,9 +19,7 @@ time.sleep(600)
 
 
 def run(children: Children, program: str, log: Path, said: list[str]) -> None:
-    children.run(
-        "it", [sys.executable, "-c", program], environment=dict(os.environ), log=log, say=said.append
-    )
+    children.run("it", [sys.executable, "-c", program], environment=dict(os.environ), log=log, say=said.append)
 
 
 def alive(pid: int) -> bool:

@@ -31,9 +31,7 @@ def shown(score: float) -> Shown:
 
 @pytest.fixture
 def exhibition() -> Exhibition:
-    board = Board(
-        category="women-tops", items=[shown(1), shown(0.5)], designs=[shown(2), shown(1)], seconds=0.5
-    )
+    board = Board(category="women-tops", items=[shown(1), shown(0.5)], designs=[shown(2), shown(1)], seconds=0.5)
     fitted = Fitted(
         name="person-1",
         person=picture("tan", (12, 16)),

@@ -4,12 +4,13 @@ import pytest
 
 from demo.visitors import Visitor, World, in_words, varied
 from fashion_nn.pictures import decode
-from fashion_nn.world import world as worlds
+from fashion_nn.world import config as worlds
+from fashion_nn.world.world import write_world
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return World(worlds.write_world(tmp_path_factory.mktemp("world") / "debug", worlds.debug()))
+    return World(write_world(tmp_path_factory.mktemp("world") / "debug", worlds.debug()))
 
 
 def visitor(user_id: str, categories: tuple[str, ...], **taste: float) -> Visitor:
@@ -40,7 +41,7 @@ def test_likes_are_what_the_stated_taste_puts_first(world: World) -> None:
 
 def test_sitters_come_with_all_their_pictures(world: World) -> None:
     sitters = world.sitters(3)
-    assert [each.name for each in sitters] == ["t00000", "t00001", "t00002"]
+    assert [each.name for each in sitters] == ["test00000", "test00001", "test00002"]
     for each in sitters:
         assert all(path.is_file() for path in (each.person, each.worn, each.wanted, each.truth))
         assert each.wanted != each.worn

@@ -1,0 +1,83 @@
+"""What stands while something is trained or served: the bucket, Ray, the application. Each ends when it is left."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+from cluster.local_s3 import bucket_at_hand
+from cluster.ray_runtime import LocalRay, connected
+from cluster.settings import Settings
+
+
+@contextmanager
+def standing(settings: Settings) -> Iterator[Settings]:
+    """A bucket and a Ray: those that the settings name, or local ones meanwhile. Yields the settings to use."""
+    with ExitStack() as stack:
+        settings = stack.enter_context(bucket_at_hand(settings))
+        if not ray_is_named(settings):
+            stack.enter_context(LocalRay(settings))
+        yield settings
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """The application over the current release, and over each one promoted meanwhile. Yields its URL."""
+    check_port(settings)
+    interrupt = signal.getsignal(signal.SIGTERM)
+    with connected(settings, log_to_driver=False):
+        signal.signal(signal.SIGTERM, interrupt)  # Ray has put its own in the place of ours
+        from ray import serve
+
+        from services.application import NAME, build
+
+        serve.start(http_options={"host": settings.http_host, "port": settings.http_port})
+        try:
+            serve.run(build(settings), name=NAME, route_prefix="/")
+            yield url_of(settings)
+        finally:
+            if ray_is_named(settings):  # a local one ends with everything on it, and sooner
+                serve.shutdown()
+
+
+def ray_is_named(settings: Settings) -> bool:
+    """Whether a Ray is named that is not ours to start."""
+    return settings.ray_address is not None or "RAY_ADDRESS" in os.environ
+
+
+def url_of(settings: Settings) -> str:
+    """Where the application answers."""
+    return f"http://{settings.http_host}:{settings.http_port}"
+
+
+def check_port(settings: Settings) -> None:
+    """Raise OSError, in words, where somebody else listens on the port of the application."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.http_host, settings.http_port))
+        except OSError as error:
+            place = f"{settings.http_host}:{settings.http_port}"
+            raise OSError(f"{place} is taken ({error.strerror}); ATELIER_HTTP_PORT names another port") from error
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM and SIGHUP interrupt as Ctrl-C does; a second one while things are being ended is not heard."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in numbers:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
