@@ -72,11 +72,11 @@ def demo() -> DVBPRConfig:
         weight_decay=1e-4,
         taste_decay=0.01,
         batch_size=96,
-        steps=500,
+        steps=800,
         learning_rate=2e-3,
-        report_every=25,
-        checkpoint_every=250,
-        sheet_every=250,
+        report_every=50,
+        checkpoint_every=400,
+        sheet_every=400,
     )
 
 
