@@ -30,6 +30,7 @@ from cluster.settings import Settings
 _READY_TIMEOUT_S = 180.0
 _STOP_TIMEOUT_S = 20.0
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0", "RAY_COLOR_PREFIX": "0"}
+_PATIENT = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}  # 5 by default: too short for a busy machine
 
 
 class RayUnavailable(Exception):
@@ -91,7 +92,7 @@ class LocalRay:
         return self._companion.start(
             [*command, *_ray_start(self._settings, temp_dir, port)],
             record={"temp_dir": temp_dir, "dashboard": f"http://127.0.0.1:{port}"},
-            environment={**_QUIET, **self._token_environment(), **self._settings.environment(), "PATH": path},
+            environment={**_QUIET, **_PATIENT, **self._token_environment(), **self._settings.environment(), "PATH": path},
         )
 
     def _wait_until_ready(self, running: Mapping[str, Any]) -> Reach:
