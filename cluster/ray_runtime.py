@@ -92,7 +92,13 @@ class LocalRay:
         return self._companion.start(
             [*command, *_ray_start(self._settings, temp_dir, port)],
             record={"temp_dir": temp_dir, "dashboard": f"http://127.0.0.1:{port}"},
-            environment={**_QUIET, **_PATIENT, **self._token_environment(), **self._settings.environment(), "PATH": path},
+            environment={
+                **_QUIET,
+                **_PATIENT,
+                **self._token_environment(),
+                **self._settings.environment(),
+                "PATH": path,
+            },
         )
 
     def _wait_until_ready(self, running: Mapping[str, Any]) -> Reach:
