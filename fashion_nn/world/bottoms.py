@@ -141,65 +141,28 @@ def _until(curve: Points, y: float) -> Points:
 def _leg_folds(
     joints: Points, side: int, end: float, spec: GarmentSpec, rng: np.random.Generator
 ) -> tuple[Points, ...]:
-    folds = [
-        crease(
-            [
-                (side * 0.006, CROTCH_Y - 0.004),
-                (side * 0.035, CROTCH_Y - 0.012),
-                (side * 0.065, CROTCH_Y - 0.03),
-            ],
-            0.005,
-        )
-    ]
-    folds.append(
-        crease(
-            [
-                (side * 0.01, CROTCH_Y + 0.012),
-                (side * 0.035, CROTCH_Y + 0.012),
-                (side * 0.055, CROTCH_Y + 0.006),
-            ],
-            0.004,
-        )
+    """Creases that fan out from the crotch, break at knee and ankle, and run down pressed or wide legs."""
+    groin = (
+        [(0.006, -0.004), (0.035, -0.012), (0.065, -0.030)],
+        [(0.010, 0.012), (0.035, 0.012), (0.055, 0.006)],
     )
+    folds = [crease([(side * x, CROTCH_Y + y) for x, y in fan], 0.0045) for fan in groin]
+    (hip, _), (knee, _), (ankle, _) = joints
     if end > KNEE_Y:
-        for y in (KNEE_Y - 0.02, KNEE_Y + 0.012):
-            x, reach = joints[1, 0], rng.uniform(0.016, 0.03)
-            folds.append(
-                crease(
-                    [
-                        (x - reach, y + rng.normal(0, 0.006)),
-                        (x, y + 0.008),
-                        (x + reach, y + rng.normal(0, 0.006)),
-                    ],
-                    0.004,
-                )
-            )
+        folds += [_break(knee, y, rng.uniform(0.016, 0.03), rng) for y in (KNEE_Y - 0.02, KNEE_Y + 0.012)]
     if end > 0.9 and spec.cut != "wideleg":
-        for y in (end - 0.022, end - 0.042):
-            x = joints[2, 0]
-            folds.append(
-                crease(
-                    [
-                        (x - 0.024, y + rng.normal(0, 0.004)),
-                        (x, y + 0.008),
-                        (x + 0.024, y + rng.normal(0, 0.004)),
-                    ],
-                    0.004,
-                )
-            )
+        folds += [_break(ankle, y, 0.024, rng) for y in (end - 0.022, end - 0.042)]
     if spec.cut in ("wideleg", "chinos", "shorts"):
-        x = 0.5 * (joints[0, 0] + joints[1, 0])
-        folds.append(
-            crease(
-                [
-                    (x, top_of(spec) + 0.05),
-                    (x * 0.98, 0.5 * (CROTCH_Y + end)),
-                    (joints[2, 0] if end > 0.9 else x * 0.95, end - 0.01),
-                ],
-                0.004,
-            )
-        )
+        x = 0.5 * (hip + knee)
+        low = (ankle if end > 0.9 else 0.95 * x, end - 0.01)
+        folds.append(crease([(x, top_of(spec) + 0.05), (0.98 * x, 0.5 * (CROTCH_Y + end)), low], 0.004))
     return tuple(folds)
+
+
+def _break(x: float, y: float, reach: float, rng: np.random.Generator) -> Points:
+    """A crease across a leg."""
+    left, right = rng.normal(0, 0.005, 2)
+    return crease([(x - reach, y + left), (x, y + 0.008), (x + reach, y + right)], 0.004)
 
 
 def top_of(spec: GarmentSpec) -> float:

@@ -6,7 +6,7 @@ in two tops differs only where either top shows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -76,7 +76,7 @@ def sample_person(rng: np.random.Generator, figure: Figure, *, full_length: floa
         hair=palette.jittered(rng, palette.HAIR[rng.integers(len(palette.HAIR))], amount=0.7),
         style=styles[rng.integers(len(styles))],
         beard=figure == "men" and bool(rng.random() < 0.35),
-        bottoms=sample_garment(rng, f"{figure}-bottoms"),
+        bottoms=_calm(rng, sample_garment(rng, f"{figure}-bottoms")),
         shoes=sample_garment(rng, f"{figure}-shoes"),
         background=sample_background(rng, horizon=horizon),
         zoom=zoom,
@@ -92,6 +92,13 @@ def _arm(rng: np.random.Generator) -> Arm:
     return Arm(
         upper=arm.upper + float(rng.normal(0, 2)), fore=arm.fore + float(rng.normal(0, 3)), front=arm.front
     )
+
+
+def _calm(rng: np.random.Generator, garment: GarmentSpec) -> GarmentSpec:
+    """Most people wear something plain below a top that they want to be seen in."""
+    if garment.paint.pattern == "denim" or rng.random() < 0.3:
+        return garment
+    return replace(garment, paint=replace(garment.paint, pattern="solid"))
 
 
 def draw_person(person: Person, garment: GarmentSpec, *, height: int) -> tuple[Image.Image, Image.Image]:

@@ -59,17 +59,14 @@ def test_every_cut_can_be_drawn_at_its_extremes(category, cut):
 
 
 def test_the_categories_can_be_told_apart_by_outline_alone():
-    """Nearest mean outline, learnt from other garments, names the right category for most."""
-    means = [np.mean([cover(spec(c, s), 32) for s in range(16)], axis=0) for c in CATEGORIES]
-    right, right_part = 0, 0
-    for k, category in enumerate(CATEGORIES):
-        for seed in range(100, 110):
-            outline = cover(spec(category, seed), 32)
-            named = int(np.argmin([np.abs(outline - mean).mean() for mean in means]))
-            right += named == k
-            right_part += named % 3 == k % 3
-    assert right_part / 60 > 0.85
-    assert right / 60 > 0.6
+    """The most alike of 96 other garments is of the same category, by outline alone."""
+    known = np.stack([cover(spec(category, seed), 32) for category in CATEGORIES for seed in range(16)])
+    named = [
+        int(np.abs(known - cover(spec(category, seed), 32)).mean((1, 2)).argmin()) // 16 == k
+        for k, category in enumerate(CATEGORIES)
+        for seed in range(100, 110)
+    ]
+    assert np.mean(named) > 0.85
 
 
 def test_the_same_garment_looks_the_same_at_every_size():
