@@ -125,8 +125,9 @@ def _leg(spec: GarmentSpec, body: Body, side: int, waist: float, top: float, end
         ],
         samples=14,
     )
-    inside = joints[1, 0] - knee + 0.004 + 0.6 * outward
-    inner = spline([(0.0, CROTCH_Y), (inside, KNEE_Y), (joints[2, 0] - ankle, ANKLE_Y + 0.012)], samples=14)
+    inside = max(joints[1, 0] - knee + 0.004 + 0.6 * outward, 0.006)
+    cuff = max(joints[2, 0] - ankle, 0.013)
+    inner = spline([(0.0, CROTCH_Y), (inside, KNEE_Y), (cuff, ANKLE_Y + 0.012)], samples=14)
     outer, inner = _until(outer, end), _until(inner, end)
     inner[:, 0] = np.maximum(inner[:, 0], 0.001)
     hem = spline([outer[-1], (0.5 * (outer[-1, 0] + inner[-1, 0]), end + 0.005), inner[-1]])

@@ -28,13 +28,13 @@ POINTED = ("v", "collar")
 
 def neck_width(spec: GarmentSpec, body: Body) -> float:
     """Half the width of the opening at the base of the neck."""
-    return min(body.neck + NECKLINES[spec.neckline][0], 0.62 * body.shoulder)
+    return min(body.neck + NECKLINES[spec.neckline][0], 0.53 * body.shoulder)
 
 
 def neck_point(spec: GarmentSpec, body: Body) -> tuple[float, float]:
     """Where the opening meets the right shoulder; wide openings lie further down its slope."""
     neck = neck_width(spec, body)
-    return neck, NECK_Y + 0.42 * max(0.0, neck - body.neck - 0.010)
+    return neck, NECK_Y + 0.50 * max(0.0, neck - body.neck - 0.010)
 
 
 def opening(spec: GarmentSpec, body: Body) -> Points:
@@ -96,7 +96,7 @@ def neck_details(spec: GarmentSpec, body: Body, hem: float, trunk: Points) -> li
         case "straps":
             return [_straps(spec, body)]
     binding = ribbon(opening(spec, body) + np.array([0, 0.003]), 0.0042)
-    return [Piece(outlines=(binding,), paint=spec.paint.darker(0.84), relief=0.2)]
+    return [Piece(outlines=(binding,), paint=spec.paint.darker(0.84), relief=0.2, clip=(trunk,))]
 
 
 def _roll(spec: GarmentSpec, body: Body) -> Piece:

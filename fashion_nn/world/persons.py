@@ -120,12 +120,14 @@ def draw_person(person: Person, garment: GarmentSpec, *, height: int) -> tuple[I
     canvas.paint(hair_behind(person.style, person.hair))
     canvas.paint(_lower_body(person))
     arms = list(zip((-1, 1), body.arms, worn.sleeves, strict=True))
-    for side, arm, sleeve in arms:
+    for side, arm, _ in arms:
         if not arm.front:
             canvas.paint(_arm_pieces(person, side))
-            canvas.paint(sleeve, worn=True)
     canvas.paint(_trunk(person))
     canvas.paint(bottom(person.bottoms, body))
+    for _, arm, sleeve in arms:
+        if not arm.front:
+            canvas.paint(sleeve, worn=True)
     canvas.paint(worn.trunk, worn=True)
     for side, arm, sleeve in arms:
         if arm.front:
