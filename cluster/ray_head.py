@@ -1,8 +1,9 @@
 """The process behind `LocalRay`: runs `ray start --head --block` and ends all of it when its owner ends.
 
-    python -m cluster.ray_head FOLDER TEMP_DIR COMMAND…
+    python -m cluster.ray_head FOLDER PRIVATE_FOLDER COMMAND…
 
-Ray's own processes outlive whoever started them; this one does not, and takes them with it.
+Ray's own processes may outlive whoever started them; this one does not, and takes them with it. The private
+folder, which Ray's temporary one lies in, goes too.
 """
 
 import ctypes
@@ -17,25 +18,26 @@ from types import FrameType
 
 from cluster.companion import EXIT_FOLDER_IN_USE, FolderInUse, serving
 
-_STOP_TIMEOUT_S = 12.0  # Ray drains its node first
-_PR_SET_PDEATHSIG = 1
+_STOP_TIMEOUT_S = 12.0
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 class _Stop(Exception):
     """Told to stop by a signal."""
 
 
-def main(folder: Path, temp_dir: Path, command: list[str]) -> int:
+def main(folder: Path, private: Path, command: list[str]) -> int:
     """Run the command until it ends, we are told to, or standard input ends. Returns the exit status."""
     try:
         with serving(folder):
-            return _run(folder, temp_dir, command)
+            return _run(folder, private, command)
     except FolderInUse:
         return EXIT_FOLDER_IN_USE
 
 
-def _run(folder: Path, temp_dir: Path, command: list[str]) -> int:
+def _run(folder: Path, private: Path, command: list[str]) -> int:
     signal.signal(signal.SIGTERM, _raise_stop)
+    _linux_prctl(_PR_SET_CHILD_SUBREAPER, 1)  # whoever below loses its parent becomes our child
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent, start_new_session=True
     )
@@ -49,38 +51,65 @@ def _run(folder: Path, temp_dir: Path, command: list[str]) -> int:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         status = _end(process)
-        _keep_logs(temp_dir, folder / "logs")
+        _keep_logs(private, folder / "logs")
     return status
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:
-    """End Ray in order, and whatever is left of its session without."""
+    """End the command in order, and then whatever it left behind without."""
     if process.poll() is None:
         process.terminate()
         try:
             process.wait(_STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
+    status = process.wait()
+    _kill_session(process.pid)
+    while children := _children():
+        for pid in children:
+            os.kill(
+                pid, signal.SIGKILL
+            )  # a child of ours that we have not waited for: the id is still its own
+            os.waitpid(pid, 0)
+    return status
+
+
+def _kill_session(leader: int) -> None:
     try:
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(leader, signal.SIGKILL)
     except ProcessLookupError:
-        pass  # nothing is left
-    return process.wait()
+        pass  # nothing is left of it
 
 
-def _keep_logs(temp_dir: Path, kept: Path) -> None:
+def _children() -> list[int]:
+    """Our children, adopted ones included; none where the kernel does not tell (not Linux)."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after_name = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # ended since
+        if int(after_name[1]) == os.getpid():
+            found.append(int(path.parent.name))
+    return found
+
+
+def _keep_logs(private: Path, kept: Path) -> None:
     """The logs of the last session stay for whoever wants to know why; everything else goes."""
-    logs = temp_dir / "session_latest" / "logs"
-    if logs.is_dir():
+    for logs in private.glob("*/session_latest/logs"):
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(logs, kept, ignore_dangling_symlinks=True)
-    shutil.rmtree(temp_dir, ignore_errors=True)
+    shutil.rmtree(private, ignore_errors=True)
 
 
 def _end_with_parent() -> None:
-    """Have the kernel terminate us when the process that started us is killed (Linux)."""
+    """Have the kernel terminate us when the process that started us is killed."""
+    _linux_prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _linux_prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(option, value)
 
 
 def _raise_stop(number: int, frame: FrameType | None) -> None:

@@ -85,9 +85,10 @@ class LocalRay:
         self.stop()
 
     def _spawn(self) -> dict[str, Any]:
-        temp_dir = tempfile.mkdtemp(prefix="atelier-ray-", dir="/tmp")  # sockets need a short path
+        private = tempfile.mkdtemp(prefix="atelier-ray-", dir="/tmp")  # sockets need a short path
+        temp_dir = f"{private}/r"  # Ray opens its own folder to everybody
         port = _free_port()
-        command = [sys.executable, "-m", "cluster.ray_head", str(self._folder), temp_dir]
+        command = [sys.executable, "-m", "cluster.ray_head", str(self._folder), private]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # jobs call `python`
         return self._companion.start(
             [*command, *_ray_start(self._settings, temp_dir, port)],

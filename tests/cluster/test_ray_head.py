@@ -14,19 +14,21 @@ from cluster.companion import EXIT_FOLDER_IN_USE
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 SLEEP = "import time; time.sleep(600)"
-WITH_CHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEP!r}, *sys.argv[1:]])"
+CHILD = f"import subprocess, sys; subprocess.%s([sys.executable, '-c', {SLEEP!r}, *sys.argv[1:]]%s)"
+WITH_CHILD = CHILD % ("run", "")
+WITH_FUGITIVE = CHILD % ("Popen", ", start_new_session=True")
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SLEEP}"
 
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """The folder that is held, and the temporary one with the logs of a session."""
+    """The folder that is held, and the private one with the logs of a session."""
     (tmp_path / "held").mkdir()
-    logs = tmp_path / "temp" / "session_1" / "logs"
+    logs = tmp_path / "private" / "r" / "session_1" / "logs"
     logs.mkdir(parents=True)
     (logs / "gcs.log").write_text("hello")
-    (tmp_path / "temp" / "session_latest").symlink_to(logs.parent)
-    return tmp_path / "held", tmp_path / "temp"
+    (tmp_path / "private" / "r" / "session_latest").symlink_to(logs.parent)
+    return tmp_path / "held", tmp_path / "private"
 
 
 def keeper(folders: tuple[Path, Path], program: str, mark: str) -> subprocess.Popen[bytes]:
@@ -88,8 +90,8 @@ def test_the_session_goes_and_its_logs_stay(folders: tuple[Path, Path], mark: st
     kept = keeper(folders, SLEEP, mark)
     wait_for(lambda: len(marked(mark)) == 1)
     kept.communicate(timeout=30)
-    held, temporary = folders
-    assert not temporary.exists()
+    held, private = folders
+    assert not private.exists()
     assert (held / "logs" / "gcs.log").read_text() == "hello"
 
 
@@ -106,6 +108,11 @@ def test_what_does_not_end_in_order_is_killed(folders: tuple[Path, Path], mark: 
 
 def test_a_command_that_ends_ends_the_keeper(folders: tuple[Path, Path], mark: str) -> None:
     assert keeper(folders, "raise SystemExit(3)", mark).wait(30) == 3
+
+
+def test_what_left_its_session_ends_too(folders: tuple[Path, Path], mark: str) -> None:
+    assert keeper(folders, WITH_FUGITIVE, mark).wait(30) == 0
+    assert marked(mark) == []
 
 
 def test_a_folder_is_held_once(folders: tuple[Path, Path], mark: str) -> None:

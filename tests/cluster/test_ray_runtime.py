@@ -105,6 +105,11 @@ def test_nobody_comes_in_without_the_token(home: Settings, reach: Reach) -> None
     assert caught.value.code == 401
 
 
+def test_other_users_cannot_come_near_its_sockets(home: Settings, reach: Reach) -> None:
+    record = json.loads((home.home / "ray" / "process.json").read_text())
+    assert stat.S_IMODE(Path(record["temp_dir"]).parent.stat().st_mode) == 0o700
+
+
 def test_a_guest_finds_it_and_leaves_it_running(home: Settings, local: LocalRay, reach: Reach) -> None:
     guest = LocalRay(home)
     assert guest.find() == reach
@@ -120,7 +125,7 @@ def test_nothing_is_left_in_the_end(home: Settings, local: LocalRay, reach: Reac
     local.stop()
     assert LocalRay(home).find() is None
     assert processes_of(home) == []
-    assert not Path(record["temp_dir"]).exists()
+    assert not Path(record["temp_dir"]).parent.exists()
     assert (home.home / "ray" / "logs").is_dir()
 
 
