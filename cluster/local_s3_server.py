@@ -24,9 +24,7 @@ from cluster.companion import EXIT_FOLDER_IN_USE, FolderInUse, serving
 
 _USER = "atelier"
 _SCOPE = r"([^/,\s]+)/\d{8}/[^/,\s]+/s3/aws4_request"
-_HEADER = re.compile(
-    rf"AWS4-HMAC-SHA256 Credential={_SCOPE}, ?SignedHeaders=[^,\s]+, ?Signature=[0-9a-f]{{64}}$"
-)
+_HEADER = re.compile(rf"AWS4-HMAC-SHA256 Credential={_SCOPE}, ?SignedHeaders=[^,\s]+, ?Signature=[0-9a-f]{{64}}$")
 _SIGNING = {"x-amz-algorithm", "x-amz-credential", "x-amz-signature", "awsaccesskeyid", "signature"}
 _SIGNED_URL = ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"]
 _ENVIRONMENT = {
@@ -65,9 +63,7 @@ def admitted(scope: Scope, access_key: str) -> bool:
     Either an Authorization header or a signed URL for reading, with `access_key`, once, and nothing that
     could be taken for a second signature: what names no key, ministack would take for its root.
     """
-    headers = [
-        value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"
-    ]
+    headers = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"]
     query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     signing = sorted(name for name, _ in query if name.lower() in _SIGNING)
     if scope["path"].startswith("/_"):  # ministack's own controls; no bucket is named like this

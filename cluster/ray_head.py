@@ -38,9 +38,7 @@ def main(folder: Path, private: Path, command: list[str]) -> int:
 def _run(folder: Path, private: Path, command: list[str]) -> int:
     signal.signal(signal.SIGTERM, _raise_stop)
     _linux_prctl(_PR_SET_CHILD_SUBREAPER, 1)  # whoever below loses its parent becomes our child
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent, start_new_session=True
-    )
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent, start_new_session=True)
     try:
         while process.poll() is None:
             readable, _, _ = select.select([sys.stdin], [], [], 0.5)
@@ -67,9 +65,7 @@ def _end(process: subprocess.Popen[bytes]) -> int:
     _kill_session(process.pid)
     while children := _children():
         for pid in children:
-            os.kill(
-                pid, signal.SIGKILL
-            )  # a child of ours that we have not waited for: the id is still its own
+            os.kill(pid, signal.SIGKILL)  # a child of ours that we have not waited for: the id is still its own
             os.waitpid(pid, 0)
     return status
 

@@ -30,7 +30,10 @@ from cluster.settings import Settings
 _READY_TIMEOUT_S = 180.0
 _STOP_TIMEOUT_S = 20.0
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0", "RAY_COLOR_PREFIX": "0"}
-_PATIENT = {"RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60"}  # 5 by default: too short for a busy machine
+_HEAD = {
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # 5 by default: too short for a busy machine
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",  # there is no other node to move to
+}
 
 
 class RayUnavailable(Exception):
@@ -95,7 +98,7 @@ class LocalRay:
             record={"temp_dir": temp_dir, "dashboard": f"http://127.0.0.1:{port}"},
             environment={
                 **_QUIET,
-                **_PATIENT,
+                **_HEAD,
                 **self._token_environment(),
                 **self._settings.environment(),
                 "PATH": path,

@@ -111,9 +111,7 @@ class ReleaseStore:
         token = uuid.uuid4().hex
         number = self._last_number() + 1
         while True:
-            record = Promotion(
-                number=number, release=release, when=_now(), by=by or _user(), why=why, token=token
-            )
+            record = Promotion(number=number, release=release, when=_now(), by=by or _user(), why=why, token=token)
             try:
                 self._store.create(_record_key(number), json.dumps(asdict(record), indent=1).encode())
             except AlreadyExists:

@@ -149,9 +149,7 @@ class S3Store(ObjectStore):
     def signed_url(self, key: str, *, expires_s: int | None = None) -> str:
         seconds = self._settings.signed_url_expires_s if expires_s is None else expires_s
         with self._errors(key):
-            return self._signer.generate_presigned_url(
-                "get_object", Params=self._where(key), ExpiresIn=seconds
-            )
+            return self._signer.generate_presigned_url("get_object", Params=self._where(key), ExpiresIn=seconds)
 
     def same(self, info: ObjectInfo, path: Path) -> bool:
         return path.stat().st_size == info.size and info.etag == self._expected_etag(path, info.size)
@@ -222,18 +220,14 @@ class S3Store(ObjectStore):
         """The ETag of an unencrypted object uploaded as `upload` does it."""
         part = size + 1 if size < self._settings.s3_multipart_bytes else self._settings.s3_part_bytes
         with path.open("rb") as file:
-            digests = [
-                md5(data, usedforsecurity=False).digest() for data in iter(lambda: file.read(part), b"")
-            ]
+            digests = [md5(data, usedforsecurity=False).digest() for data in iter(lambda: file.read(part), b"")]
         if size < self._settings.s3_multipart_bytes:
             return (digests[0] if digests else md5(usedforsecurity=False).digest()).hex()
         return f"{md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"
 
     def _create_bucket(self) -> None:
         region = self._settings.s3_region
-        at_home = (
-            {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-        )
+        at_home = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
         try:
             self._client.create_bucket(Bucket=self.name, **at_home)
         except ClientError as error:

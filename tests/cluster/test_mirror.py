@@ -56,9 +56,7 @@ def test_hidden_files_stay_behind(store_settings: Settings, folder: Path) -> Non
     assert push_folder(folder, store_settings.bucket_url, store_settings) == len(FILES)
 
 
-def test_only_what_changed_comes_down(
-    s3_settings: Settings, s3_store: S3Store, folder: Path, tmp_path: Path
-) -> None:
+def test_only_what_changed_comes_down(s3_settings: Settings, s3_store: S3Store, folder: Path, tmp_path: Path) -> None:
     push_folder(folder, s3_settings.bucket_url, s3_settings)
     copy = mirror(s3_settings.bucket_url, s3_settings, tmp_path / "cache")
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*") if path.is_file()}

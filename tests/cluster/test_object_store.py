@@ -115,9 +115,7 @@ def test_a_picture_is_kept_under_its_hash_once(store: ObjectStore) -> None:
         store.put_picture(data, suffix="exe")
 
 
-@pytest.mark.parametrize(
-    "key", ["", "/a", "a/", "a//b", "../a", "a/./b", "a/../../b", "a\nb", "a\\b", "k" * 1025]
-)
+@pytest.mark.parametrize("key", ["", "/a", "a/", "a//b", "../a", "a/./b", "a/../../b", "a\nb", "a\\b", "k" * 1025])
 def test_keys_that_would_not_work_alike_everywhere_are_refused(store: ObjectStore, key: str) -> None:
     with pytest.raises(InvalidKey, match="invalid key"):
         store.put(key, b"")

@@ -97,9 +97,7 @@ def test_a_submitted_job_joins(home: Settings, reach: Reach, tmp_path: Path) -> 
 
 def test_nobody_comes_in_without_the_token(home: Settings, reach: Reach) -> None:
     assert stat.S_IMODE((home.home / "ray" / "auth_token").stat().st_mode) == 0o600
-    request = urllib.request.Request(
-        f"{reach.dashboard}/api/jobs/", data=b'{"entrypoint": "true"}', method="POST"
-    )
+    request = urllib.request.Request(f"{reach.dashboard}/api/jobs/", data=b'{"entrypoint": "true"}', method="POST")
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request, timeout=10)
     assert caught.value.code == 401
@@ -130,9 +128,7 @@ def test_nothing_is_left_in_the_end(home: Settings, local: LocalRay, reach: Reac
 
 
 def test_a_ray_that_cannot_start_says_where_to_look(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "cluster.ray_runtime._ray_start", lambda *_: [sys.executable, "-c", "raise SystemExit(1)"]
-    )
+    monkeypatch.setattr("cluster.ray_runtime._ray_start", lambda *_: [sys.executable, "-c", "raise SystemExit(1)"])
     with pytest.raises(RayUnavailable, match=r"process\.log"):
         LocalRay(home).start()
 

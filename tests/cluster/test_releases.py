@@ -83,9 +83,7 @@ def test_rollback_is_one_more_record(releases: ReleaseStore, files: dict[str, Pa
     ]
 
 
-def test_promoters_at_once_are_recorded_one_after_the_other(
-    releases: ReleaseStore, files: dict[str, Path]
-) -> None:
+def test_promoters_at_once_are_recorded_one_after_the_other(releases: ReleaseStore, files: dict[str, Path]) -> None:
     release = publish(releases, files, promote=False)
     with ThreadPoolExecutor(8) as pool:
         records = list(pool.map(lambda name: releases.promote(release, by=name), "abcdefgh"))
@@ -93,9 +91,7 @@ def test_promoters_at_once_are_recorded_one_after_the_other(
     assert releases.history() == sorted(records, key=lambda record: record.number)
 
 
-def test_what_is_not_promoted_is_there_but_not_current(
-    releases: ReleaseStore, files: dict[str, Path]
-) -> None:
+def test_what_is_not_promoted_is_there_but_not_current(releases: ReleaseStore, files: dict[str, Path]) -> None:
     first = publish(releases, files)
     second = publish(releases, files, promote=False, metrics={"auc": 0.5})
     assert releases.current() == first
@@ -117,9 +113,7 @@ class BreakingStore:
 
 
 @pytest.mark.parametrize("writes", [0, 1, 2, 3])
-def test_what_is_half_written_is_never_current(
-    store: ObjectStore, files: dict[str, Path], writes: int
-) -> None:
+def test_what_is_half_written_is_never_current(store: ObjectStore, files: dict[str, Path], writes: int) -> None:
     before = publish(ReleaseStore(store), files)
     with pytest.raises(AccessDenied):
         publish(ReleaseStore(BreakingStore(store, writes)), files, metrics={"auc": 0.9})  # type: ignore[arg-type]
@@ -160,9 +154,7 @@ def test_a_changed_manifest_is_noticed(
             act(release)
 
 
-def test_damage_in_the_cache_is_mended(
-    releases: ReleaseStore, files: dict[str, Path], tmp_path: Path
-) -> None:
+def test_damage_in_the_cache_is_mended(releases: ReleaseStore, files: dict[str, Path], tmp_path: Path) -> None:
     release = publish(releases, files)
     folder = releases.fetch(release, tmp_path / "cache")
     damaged = folder / "items.parquet"
@@ -188,9 +180,7 @@ def test_what_two_releases_share_is_fetched_once(
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "manifest.json", ""])
-def test_names_that_are_no_plain_file_are_refused(
-    releases: ReleaseStore, files: dict[str, Path], name: str
-) -> None:
+def test_names_that_are_no_plain_file_are_refused(releases: ReleaseStore, files: dict[str, Path], name: str) -> None:
     with pytest.raises((ValueError, StoreError)):
         publish(releases, {name: files["items.parquet"]})
     assert releases.releases() == []
@@ -221,9 +211,7 @@ def test_processes_fetch_at_once(
     publish(releases, files)
     environment = {**os.environ, **store_settings.environment(), "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", FETCH, str(tmp_path / "cache")]
-    started = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)
-    ]
+    started = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     answers = {process.communicate(timeout=60)[0].strip() for process in started}
     assert [process.returncode for process in started] == [0, 0, 0]
     (folder,) = map(Path, answers)

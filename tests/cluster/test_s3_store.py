@@ -205,9 +205,7 @@ def test_broken_connections_are_tried_again(s3_settings: Settings, s3_store: S3S
     for way in ("before", "after", "midway"):
         broken = [way]
         with broken_proxy(str(s3_settings.s3_endpoint), broken) as endpoint:
-            assert S3Store(s3_store.url, s3_settings.with_updates(s3_endpoint=endpoint)).get("a") == bytes(
-                1000
-            )
+            assert S3Store(s3_store.url, s3_settings.with_updates(s3_endpoint=endpoint)).get("a") == bytes(1000)
         assert broken == []
 
 
@@ -219,9 +217,7 @@ def test_a_create_whose_answer_was_lost_counts_as_done(s3_settings: Settings, s3
     assert s3_store.get("record") == b"mine"
 
 
-def test_a_body_that_always_breaks_is_unavailable(
-    s3_settings: Settings, s3_store: S3Store, tmp_path: Path
-) -> None:
+def test_a_body_that_always_breaks_is_unavailable(s3_settings: Settings, s3_store: S3Store, tmp_path: Path) -> None:
     s3_store.put("a", bytes(1000))
     with broken_proxy(str(s3_settings.s3_endpoint), ["midway"] * 99) as endpoint:
         broken = S3Store(s3_store.url, s3_settings.with_updates(s3_endpoint=endpoint, s3_attempts=2))
