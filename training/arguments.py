@@ -33,6 +33,8 @@ class Order:
     def __post_init__(self) -> None:
         if not RUN_NAME.fullmatch(self.run):
             raise TrainingError(f"run is {self.run!r}, but must be letters, digits, '.', '_' and '-', at most 100")
+        if not self.data.startswith(("file:///", "s3://")):
+            raise TrainingError(f"data is {self.data!r}, but must be file:///…, s3://… or a local path")
         for field in ("workers", "threads", "failures"):
             least = 0 if field == "failures" else 1
             if (value := getattr(self, field)) is not None and value < least:

@@ -10,13 +10,14 @@ from rich.console import Console
 
 from cluster.local_s3 import bucket_at_hand
 from cluster.object_store import StoreError, open_store
-from cluster.ray_runtime import RayUnavailable, connected
-from cluster.settings import Settings
+from cluster.ray_runtime import RayUnavailable
+from cluster.settings import ENV_PREFIX, Settings
 from fashion_nn import configs
 from fashion_nn.datasets.problems import DataError
 from training import arguments, recipe, runs
 from training.arguments import Order
 from training.errors import TrainingError, in_one_line
+from training.job import train
 from training.progress import table
 from training.runs import RunRecord
 from training.sources import local_source
@@ -32,11 +33,15 @@ def told_in_one_line(program: Callable[[list[str] | None], int]) -> Callable[[li
     def told(argv: list[str] | None = None) -> int:
         try:
             return program(argv)
-        except (TrainingError, DataError, StoreError, RayUnavailable, ValidationError) as error:
+        except (TrainingError, DataError, StoreError, RayUnavailable) as error:
             print(f"error: {in_one_line(error)}", file=sys.stderr)
             return 1
+        except ValidationError as error:
+            wrong = "; ".join(f"{ENV_PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+            print(f"error: {wrong}", file=sys.stderr)
+            return 1
         except KeyboardInterrupt:
-            print("stopped", file=sys.stderr)
+            print("stopped; the same command takes it up again", file=sys.stderr)
             return INTERRUPTED
 
     return told
@@ -56,11 +61,8 @@ def _main(which: recipe.Recipe, argv: list[str] | None) -> int:
 
 
 def carry_out(order: Order, settings: Settings, console: Console) -> None:
-    """Train on the Ray that is there, or on one of our own meanwhile, and print what came of it."""
-    with connected(settings, log_to_driver=False):
-        from training.job import train  # imports Ray, which a dry run goes without
-
-        conclude(train(order, settings, console=console), settings, console)
+    """Train, and print what came of it."""
+    conclude(train(order, settings, console=console), settings, console)
 
 
 def plan(order: Order, settings: Settings, console: Console) -> None:

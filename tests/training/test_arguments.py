@@ -47,6 +47,7 @@ def test_a_local_path_becomes_an_url(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (["--workers", "0"], "workers is 0, but must be at least 1"),
         (["--run", "a/b"], "run is 'a/b', but must be letters"),
         (["--device", "tpu"], "argument --device: invalid choice: 'tpu'"),
+        (["--data", "ftp://shop"], "data is 'ftp://shop', but must be file:///"),
         (["--wrong"], "unrecognized arguments: --wrong"),
     ],
 )
