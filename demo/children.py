@@ -16,7 +16,7 @@ class ChildFailed(Exception):
 
     def __init__(self, name: str, code: int, last_line: str, log: Path) -> None:
         self.name, self.code, self.log = name, code, log
-        super().__init__(f"{name} ended with code {code}: {last_line or 'it said nothing'}")
+        super().__init__(f"it ended with code {code}: {last_line or 'it said nothing'}")
 
 
 class Stopping(Exception):

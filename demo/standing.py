@@ -1,5 +1,6 @@
 """What stands while something is trained or served: the bucket, Ray, the application. Each ends when it is left."""
 
+import logging
 import os
 import signal
 import socket
@@ -26,19 +27,20 @@ def standing(settings: Settings) -> Iterator[Settings]:
 def serving(settings: Settings) -> Iterator[str]:
     """The application over the current release, and over each one promoted meanwhile. Yields its URL."""
     check_port(settings)
-    interrupt = signal.getsignal(signal.SIGTERM)
+    interrupt, stays = signal.getsignal(signal.SIGTERM), ray_is_named(settings)
     with connected(settings, log_to_driver=False):
         signal.signal(signal.SIGTERM, interrupt)  # Ray has put its own in the place of ours
         from ray import serve
 
         from services.application import NAME, build
 
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)  # of this process alone
         serve.start(http_options={"host": settings.http_host, "port": settings.http_port})
         try:
             serve.run(build(settings), name=NAME, route_prefix="/")
             yield url_of(settings)
         finally:
-            if ray_is_named(settings):  # a local one ends with everything on it, and sooner
+            if stays:  # a local one ends with everything on it, and sooner
                 serve.shutdown()
 
 

@@ -61,7 +61,9 @@ def figures(serves: Answer, shoppers: list[ShopperBoards]) -> Iterator[Figure]:
     yield Figure(value=f"{higher} of {len(known)}", meaning="boards whose best design scores above the best item")
     if over:
         share = 100 * sum(over) / len(over)
-        yield Figure(value=f"{share:.0f} %", meaning="of the category that a design is truly liked over, on average")
+        yield Figure(
+            value=f"{share:.0f} %", meaning="of a category is worse than a design, by the taste that the world states"
+        )
 
 
 def last_sheets(store: ObjectStore, runs: Mapping[str, str]) -> list[Sheet]:

@@ -100,10 +100,11 @@ class Trainings:
 
     def environment(self) -> Mapping[str, str]:
         """What a training program is started with: our own, and the way to the bucket and to Ray."""
+        here = str(Path(__file__).resolve().parent.parent)
         return {
             **os.environ,
             **self.settings.environment(),
-            "ATELIER_RAY_ADDRESS": str(self.settings.ray_address),
+            "PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")])),
             "OMP_NUM_THREADS": "1",
             "PYTHONUNBUFFERED": "1",
         }
