@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from typer.exceptions import TyperException
 
 if TYPE_CHECKING:
@@ -38,6 +36,8 @@ def demo(
     output: Annotated[Path, typer.Option(help="folder for pictures, answers and page")] = Path("demo-output"),
 ) -> None:
     """From nothing to answers: draw a world, train, publish, serve, ask, and show."""
+    from rich.console import Console
+
     from cluster.settings import Settings
     from demo import sizes
     from demo.progress import Progress
@@ -123,12 +123,12 @@ def publish(
 @app.command()
 def releases() -> None:
     """The history of what served, the newest first."""
-    table = Table("", "release", "since", "by", "why", box=None, header_style="dim")
     with release_store() as store:
         history = store.history()
     for place, each in enumerate(reversed(history)):
-        table.add_row("serves" if place == 0 else "", each.release, each.when, each.by, each.why)
-    Console(highlight=False, soft_wrap=True).print(table if history else "nothing has been released yet")
+        say(f"{'' if place else 'serves':<8}{each.release}  since {each.when}  by {each.by}  {each.why}".rstrip())
+    if not history:
+        say("nothing has been released yet")
 
 
 @app.command()

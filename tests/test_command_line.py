@@ -1,0 +1,101 @@
+"""Commands on a bucket that is a folder; what goes wrong is one line and exit code 1."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+import atelier
+from cluster.object_store import open_store
+from cluster.releases import ReleaseStore
+from cluster.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bucket, and a home of its own."""
+    folder = tmp_path / "bucket"
+    folder.mkdir()
+    monkeypatch.setenv("ATELIER_BUCKET_URL", folder.as_uri())
+    monkeypatch.setenv("ATELIER_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ATELIER_TRACEBACK", raising=False)
+    return folder
+
+
+def refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that a refused command line ends with."""
+    assert atelier.run(arguments.split()) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("atelier: ")
+    return lines[0].removeprefix("atelier: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("dance", "No such command 'dance'."),
+        ("releases --loud", "No such option: --loud"),
+        ("publish --dvbpr a", "Missing option '--cgan'."),
+        ("demo --size huge", "no configuration 'huge'"),
+        ("world w --config debug shoppers=many", "shoppers=many: must be a whole number"),
+        ("push nowhere data", "'nowhere' does not exist"),
+        ("train gru", "network is 'gru'"),
+        ("train cagan", "the following arguments are required: --config, --data, --run"),
+        ("train cagan --config debug --data d --run r steps=no", "steps=no: must be a whole number"),
+        ("train cagan --config debug --data d --run r", "`atelier up` starts one"),
+        ("promote 2026-x", "2026-x"),
+        ("publish --dvbpr a --cgan b --cagan c", "there is no run 'a'"),
+    ],
+)
+def test_errors_are_one_line(arguments: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert words in refused(arguments, capsys)
+
+
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("ATELIER_HTTP_PORT", "99999")
+    assert refused("releases", capsys).startswith("ATELIER_HTTP_PORT: Input should be less than")
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+def test_a_taken_port_is_told_before_anything_starts(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        monkeypatch.setenv("ATELIER_HTTP_PORT", str(holder.getsockname()[1]))
+        assert "is taken" in refused(command, capsys)
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_world_is_drawn_and_pushed(tmp_path: Path, bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["items_per_category=1", "shoppers=2", "pairs_train=1", "pairs_test=1"]
+    assert atelier.run(["world", str(tmp_path / "w"), "--config", "debug", *small]) == 0
+    assert atelier.run(["push", str(tmp_path / "w"), "tiny"]) == 0
+    assert (bucket / "datasets" / "tiny" / "items.csv").is_file()
+    first = capsys.readouterr().out.splitlines()[-1]
+    assert atelier.run(["push", str(tmp_path / "w"), "tiny"]) == 0
+    again = capsys.readouterr().out.splitlines()[-1]
+    assert first.endswith("datasets/tiny") and not first.startswith("0 files") and again.startswith("0 files")
+
+
+def test_releases_are_listed_and_promoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert atelier.run(["releases"]) == 0
+    assert capsys.readouterr().out == "nothing has been released yet\n"
+    settings = Settings()
+    store = ReleaseStore(open_store(settings.bucket_url, settings))
+    (tmp_path / "a").write_text("weights")
+    old, new = (store.publish({"a": tmp_path / "a"}, configs={}, metrics={}, data=name, runs={}) for name in "ab")
+    assert atelier.run(["promote", old, "--why", "the new one is worse"]) == 0
+    assert atelier.run(["releases"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{old} serves since")
+    assert lines[1].startswith(f"serves  {old}  since ") and lines[1].endswith("  the new one is worse")
+    assert lines[2].startswith(f"        {new}  since ")
+    assert len(lines) == 4  # old was the first to serve, too
+
+
+def test_help_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert atelier.run(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"  {name} " in out for name in ("demo", "up", "train", "publish", "promote", "push", "world"))
