@@ -21,8 +21,19 @@ class Refused(Exception):
         super().__init__(f"{path} answered {status}: {detail}")
 
 
+class NoAnswer(Exception):
+    """The service could not be asked, or did not answer in time."""
+
+    def __init__(self, path: str, error: httpx.TransportError) -> None:
+        self.path = path
+        super().__init__(f"{path} gave no answer: {str(error) or type(error).__name__}")
+
+
 class Backend:
-    """One connection to a served release. Answers come back as they are; `answers` keeps them by name."""
+    """One connection to a served release. Answers come back as they are; `answers` keeps them by name.
+
+    Calls raise Refused and NoAnswer.
+    """
 
     def __init__(self, url: str, *, timeout_s: float = 60.0) -> None:
         self._http = httpx.Client(base_url=url, timeout=timeout_s)
@@ -36,11 +47,11 @@ class Backend:
 
     def get(self, path: str, *, name: str) -> Answer:
         """GET one resource."""
-        return self._kept(name, self._http.get(path))
+        return self._kept(name, self._asked("GET", path))
 
     def post(self, path: str, request: Mapping[str, Any], *, name: str) -> Answer:
         """POST a request in JSON."""
-        return self._kept(name, self._http.post(path, json=request))
+        return self._kept(name, self._asked("POST", path, json=request))
 
     def post_pictures(
         self, path: str, request: Mapping[str, Any], pictures: Mapping[str, bytes], *, name: str
@@ -48,16 +59,16 @@ class Backend:
         """POST a request with pictures beside it, as a browser's form would: multipart/form-data."""
         files = {part: (f"{part}.png", data, "image/png") for part, data in pictures.items()}
         files["request"] = ("", json.dumps(request).encode(), "application/json")
-        return self._kept(name, self._http.post(path, files=files))
+        return self._kept(name, self._asked("POST", path, files=files))
 
     def picture(self, picture: Mapping[str, Any]) -> Image.Image:
         """The picture of an answer: the bytes inline, or what its signed URL gives."""
         if picture.get("data"):
             data = base64.b64decode(picture["data"])
         else:
-            found = httpx.get(picture["url"], timeout=self._http.timeout)
+            found = self._asked("GET", picture["url"])
             if found.is_error:
-                raise Refused(picture["url"].partition("?")[0], found.status_code, "no picture there")
+                raise Refused(unsigned(picture["url"]), found.status_code, "no picture there")
             data = found.content
         return Image.open(io.BytesIO(data)).convert("RGB")
 
@@ -76,11 +87,22 @@ class Backend:
             clock.sleep(0.25)
         raise TimeoutError(f"not ready after {seconds:.0f} s: {last}")
 
+    def _asked(self, method: str, url: str, **content: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, url, **content)
+        except httpx.TransportError as error:
+            raise NoAnswer(unsigned(url), error) from error
+
     def _kept(self, name: str, response: httpx.Response) -> Answer:
         if response.is_error:
             raise Refused(response.request.url.path, response.status_code, explained(response))
         self.answers[name] = response.json()
         return self.answers[name]
+
+
+def unsigned(url: str) -> str:
+    """An URL without the signature that gives access."""
+    return url.partition("?")[0]
 
 
 def explained(response: httpx.Response) -> str:

@@ -7,11 +7,10 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx
 import pytest
 from PIL import Image
 
-from demo.backend import Backend, Refused
+from demo.backend import Backend, NoAnswer, Refused
 
 
 def red_png() -> bytes:
@@ -106,5 +105,5 @@ def test_waiting_until_ready(url: str) -> None:
 
 
 def test_a_service_that_is_not_there(url: str) -> None:
-    with Backend("http://127.0.0.1:9") as backend, pytest.raises(httpx.ConnectError):
+    with Backend("http://127.0.0.1:9") as backend, pytest.raises(NoAnswer, match="^/v1/release gave no answer: "):
         backend.get("/v1/release", name="release")
