@@ -44,7 +44,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "max_queued_requests": 64,
     },
 }
-ALIKE = {"num_replicas": 1, "health_check_period_s": 10, "health_check_timeout_s": 30}
+ALIKE = {"num_replicas": 1, "health_check_period_s": 5, "health_check_timeout_s": 30}
 
 
 def build(settings: Settings) -> serve.Application:

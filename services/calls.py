@@ -16,14 +16,13 @@ from ray.serve.exceptions import (
     BackPressureError,
     DeploymentUnavailableError,
     ReplicaUnavailableError,
-    RequestCancelledError,
 )
 
-from cluster.object_store import StoreError
+from cluster.object_store import NotFound, StoreError
 from services.errors import DeadlineExceeded, Overloaded, ServiceError, TurningRelease, Unavailable
 
 Result = TypeVar("Result")
-LOST_REPLICA = (ActorDiedError, ActorUnavailableError, ReplicaUnavailableError, RequestCancelledError)
+LOST_REPLICA = (ActorDiedError, ActorUnavailableError, ReplicaUnavailableError)
 RETRY_AFTER_S = 1
 
 
@@ -58,9 +57,10 @@ class Caller:
                 known = translated(error)
                 if known is None:
                     raise
+                if isinstance(known, Unavailable):
+                    logger.warning("%s: %s", known.title, next(causes(error)))
                 if not left or not repeatable(error):
                     raise known from error
-                logger.warning("trying again after %s: %s", type(known).__name__, known.detail)
             await asyncio.sleep(pause)
             pause = min(1.0, 2 * pause)
         raise AssertionError("the last try returns or raises")
@@ -87,7 +87,7 @@ def translated(error: BaseException) -> ServiceError | None:
             return Overloaded("more requests are waiting than will be served", retry_after_s=RETRY_AFTER_S)
         if isinstance(each, (*LOST_REPLICA, DeploymentUnavailableError)):
             return Unavailable("a part of the service is being replaced", retry_after_s=RETRY_AFTER_S)
-        if isinstance(each, StoreError):
+        if isinstance(each, StoreError) and not isinstance(each, NotFound):
             return Unavailable(f"the object store: {each.reason}", retry_after_s=RETRY_AFTER_S)
     return None
 

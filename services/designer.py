@@ -2,9 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from ray import serve
@@ -75,7 +74,7 @@ class Designer(ReleaseDeployment[Studio]):
             taste=torch.from_numpy(taste.vector).to(studio.device),
             category=studio.release.class_id(category, "category"),
         )
-        climb = Climbing(self, studio)
+        climb = Climbing(self.climb, studio)
         origin, opened_ms = await self._origin(alteration, climb, record, item)
         found = [origin, *await alteration.stages(climb, origin)]
         keep = request.picture.data is None
@@ -153,13 +152,13 @@ class Designer(ReleaseDeployment[Studio]):
 
 
 class Climbing:
-    """Runs one request's ascents with a Designer and adds up the time of their passes."""
+    """Runs one request's ascents and adds up the time of their passes."""
 
-    def __init__(self, designer: Any, studio: Studio) -> None:
-        self.designer, self.studio, self.compute_ms = designer, studio, 0.0
+    def __init__(self, climb: Callable[[Run], Awaitable[tuple[Ascended, float]]], studio: Studio) -> None:
+        self.climb, self.studio, self.compute_ms = climb, studio, 0.0
 
     async def __call__(self, ascent: Ascent) -> Ascended:
-        found, took_ms = await self.designer.climb(Run(studio=self.studio, ascent=ascent))
+        found, took_ms = await self.climb(Run(studio=self.studio, ascent=ascent))
         self.compute_ms += took_ms
         return found
 

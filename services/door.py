@@ -1,5 +1,6 @@
 """What every HTTP request passes first: its id, a permit that never waits, a body limit, and a net for faults."""
 
+import asyncio
 import logging
 import re
 import uuid
@@ -12,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.errors import Overloaded, ServiceError, Unexpected, bad_input, problem, too_large
+from services.errors import Overloaded, ServiceError, SlowBody, Unexpected, bad_input, problem, too_large
 
 REQUEST_ID = "x-request-id"
 RETRY_AFTER_S = 1
@@ -49,10 +50,12 @@ class Door:
         *,
         permits: Permits,
         max_body_bytes: int,
+        max_body_s: float,
         logger: logging.Logger,
         open_paths: frozenset[str],
     ) -> None:
-        self.app, self.permits, self.max_body_bytes = app, permits, max_body_bytes
+        self.app, self.permits = app, permits
+        self.max_body_bytes, self.max_body_s = max_body_bytes, max_body_s
         self.logger, self.open_paths = logger, open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,7 +67,7 @@ class Door:
         begun = _Begun(send)
         try:
             self._check(headers, request_id)
-            limited = _Limited(receive, self.max_body_bytes)
+            limited = _Limited(receive, self.max_body_bytes, self.max_body_s)
             if scope["path"] in self.open_paths:
                 return await self.app(scope, limited, begun)
             with self.permits.one():
@@ -88,14 +91,21 @@ class Door:
 
 
 class _Limited:
-    """A `receive` that stops reading a body beyond the limit, whatever its headers said."""
+    """A `receive` that stops reading a body beyond the limit, whatever its headers said, or after too long."""
 
-    def __init__(self, receive: Receive, limit: int) -> None:
-        self.receive, self.limit, self.seen = receive, limit, 0
+    def __init__(self, receive: Receive, limit: int, seconds: float) -> None:
+        self.receive, self.limit, self.seconds = receive, limit, seconds
+        self.deadline = asyncio.get_running_loop().time() + seconds
+        self.seen, self.whole = 0, False
 
     async def __call__(self) -> Message:
-        message = await self.receive()
+        try:
+            async with asyncio.timeout_at(None if self.whole else self.deadline):
+                message = await self.receive()
+        except TimeoutError as error:
+            raise SlowBody(f"the body did not arrive within {self.seconds:g} s") from error
         self.seen += len(message.get("body", b""))
+        self.whole = not message.get("more_body", False)
         if self.seen > self.limit:
             raise too_large("body", f"more than {self.limit} bytes", f"{self.limit} bytes")
         return message

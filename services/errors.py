@@ -58,6 +58,12 @@ class UnknownRelease(ServiceError):
     status, grpc, type, title = 404, "NOT_FOUND", "unknown-release", "Unknown release"
 
 
+class SlowBody(ServiceError):
+    """A body that did not arrive in time."""
+
+    status, grpc, type, title = 408, "DEADLINE_EXCEEDED", "slow-body", "Body too slow"
+
+
 class TooLarge(ServiceError):
     """A body or picture beyond what is read or decoded."""
 

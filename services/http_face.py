@@ -22,6 +22,7 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 SCHEMAS = "#/components/schemas/{model}"
 FORM_OVERHEAD = 2**20  # bytes of a body beside its pictures
 UPLOADS = 3  # pictures of one request: person, worn, wanted
+BODY_S = 30.0  # for a whole body to arrive
 
 
 class Problem(BaseModel):
@@ -35,9 +36,11 @@ class Problem(BaseModel):
     request_id: str
 
 
-def face(core: Core, *, max_picture_bytes: int, permits: int, logger: logging.Logger, version: str = "1") -> FastAPI:
+def face(
+    core: Core, *, max_picture_bytes: int, permits: int, logger: logging.Logger, body_s: float = BODY_S
+) -> FastAPI:
     """The ASGI application over a core."""
-    app = FastAPI(title="Atelier", version=version, redoc_url=None)
+    app = FastAPI(title="Atelier", version="1", redoc_url=None)
     for path, kind, answer, call in calls(core):
         _post(app, path, kind, answer, call, max_picture_bytes)
     _gets(app, core)
@@ -47,6 +50,7 @@ def face(core: Core, *, max_picture_bytes: int, permits: int, logger: logging.Lo
         Door,
         permits=Permits(permits),
         max_body_bytes=UPLOADS * (max_picture_bytes + 2) * 4 // 3 + FORM_OVERHEAD,
+        max_body_s=body_s,
         logger=logger,
         open_paths=OPEN_PATHS,
     )

@@ -1,6 +1,7 @@
 """One release of random weights, and one Ray with the application on it, for every test of the service."""
 
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from cluster.settings import Settings
 from tests.services import tiny_release
 
 STARTUP_S = 90.0
+RAY_FOLDER = Path(f"/tmp/atelier-{os.getpid()}-services")  # sockets need a short path
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +52,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         ray = sys.modules.get("ray")
         if ray is not None and ray.is_initialized():
             ray.shutdown()
+            shutil.rmtree(RAY_FOLDER, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +68,7 @@ def local_ray(settings: Settings) -> Iterator[None]:
         include_dashboard=False,
         log_to_driver=False,
         runtime_env={"env_vars": settings.environment()},
-        _temp_dir=f"/tmp/atelier-{os.getpid()}-s",
+        _temp_dir=str(RAY_FOLDER),
     )
     yield
 

@@ -8,6 +8,7 @@ import pytest
 from ray.exceptions import ActorDiedError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
+from cluster.object_store import NotFound
 from cluster.object_store import Unavailable as StoreUnavailable
 from services.calls import Caller, causes, translated
 from services.errors import (
@@ -95,6 +96,7 @@ def test_errors_become_those_of_the_list(error: Exception, kind: type, retry_aft
     known = translated(error)
     assert type(known) is kind and known.retry_after_s == retry_after_s
     assert translated(ValueError("ours")) is None
+    assert translated(NotFound("b", "k", "a picture of a release is gone")) is None
 
 
 def test_the_real_error_is_found_within_wrappers() -> None:

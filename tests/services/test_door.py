@@ -5,7 +5,7 @@ import base64
 import json
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
@@ -144,6 +144,19 @@ def test_a_body_beyond_the_limit_is_refused_by_its_length(client: TestClient) ->
 def test_a_body_of_unknown_length_has_the_same_limit(client: TestClient) -> None:
     chunks = (b"x" * 100_000 for _ in range(1000))
     refused(client.post("/v1/score", content=chunks), 413, "body")
+
+
+def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(60)
+
+    async def run() -> httpx.Response:
+        app = face(Echo(), max_picture_bytes=1000, permits=2, logger=logging.getLogger("face"), body_s=0.05)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+            return await client.post("/v1/score", content=stalled())
+
+    assert refused(asyncio.run(run()), 408)["type"] == "urn:atelier:problem:slow-body"
 
 
 def test_a_request_id_is_taken_or_made(client: TestClient) -> None:

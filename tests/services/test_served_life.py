@@ -1,8 +1,8 @@
 """The running application under load, through a killed replica, and from one release to the next."""
 
-import asyncio
 import os
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,13 +15,14 @@ import pytest
 from cluster.object_store import open_store
 from cluster.releases import ReleaseStore
 from services.designer import Passes
+from services.gateway import PERMITS
 from tests.services import tiny_release
 from tests.services.conftest import Served
 from tests.services.processes import replicas
 
 KNOWN = {"user_id": "shopper-0"}
 DESIGN = {"shopper": KNOWN, "category": "men-tops", "k": 1, "restarts": 4, "steps": 5}
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 def handle(deployment: str) -> Any:
@@ -70,7 +71,7 @@ def test_who_leaves_is_not_worked_for_any_more(served: Served) -> None:
     request = {"shopper": KNOWN, "picture": {"item_id": "item-00"}, "stages": 10, "steps": 200, "restarts": 8}
     before = passes()
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{served.http.base_url}v1/alter", json=request, timeout=httpx.Timeout(10.0, read=1.0))
+        served.http.post("/v1/alter", json=request, timeout=httpx.Timeout(10.0, read=1.0))
     after = passes()
     until_idle(after)
     assert passes().ascents - before.ascents < 10
@@ -86,17 +87,18 @@ def until_idle(last: Passes) -> None:
         last = now
 
 
-@pytest.mark.parametrize("deployment", ["Recommender", "Designer"])
-def test_requests_go_on_after_a_killed_replica(served: Served, deployment: str) -> None:
-    (victim,) = replicas(deployment)
+def test_requests_go_on_after_a_killed_replica(served: Served) -> None:
+    (victim,) = replicas("Designer")
+    slow = {**DESIGN, "restarts": 16, "steps": 50}
     with ThreadPoolExecutor(4) as pool:
-        call = score if deployment == "Recommender" else lambda http: http.post("/v1/design", json=DESIGN)
-        under_way = [pool.submit(call, served.http) for _ in range(4)]
+        under_way = [pool.submit(served.http.post, "/v1/design", json=slow) for _ in range(2)]
+        passes()  # answered after them: they are under way
         os.kill(victim, signal.SIGKILL)
         statuses = Counter(each.result().status_code for each in under_way)
-    assert set(statuses) <= {200, 503}, statuses
-    until(lambda: call(served.http).status_code == 200)
-    assert replicas(deployment).isdisjoint({victim})
+    assert set(statuses) <= {200, 503, 504}, statuses  # asked again, unless the new replica takes too long
+    until(lambda: served.http.post("/v1/design", json=DESIGN).status_code == 200)
+    assert victim not in replicas("Designer")
+    assert score(served.http).status_code == 200
 
 
 @pytest.fixture
@@ -154,15 +156,19 @@ def deployments(served: Served) -> list[str]:
 
 
 def test_more_requests_than_permits_are_turned_away_at_once(served: Served) -> None:
-    slow = {**DESIGN, "restarts": 64, "steps": 40}
-
-    async def run() -> list[httpx.Response]:
-        limits = httpx.Limits(max_connections=100)
-        async with httpx.AsyncClient(base_url=served.http.base_url, timeout=120, limits=limits) as client:
-            return await asyncio.gather(*(client.post("/v1/design", json=slow) for _ in range(80)))
-
-    answers = asyncio.run(run())
-    refused = [answer for answer in answers if answer.status_code == 429]
-    assert refused and all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
-    assert all(answer.json()["type"] == "urn:atelier:problem:overloaded" for answer in refused)
-    assert {answer.status_code for answer in answers} <= {200, 429, 504}
+    """Held by bodies that do not arrive: a client that dawdles costs a permit, and nothing else."""
+    head = b"POST /v1/score HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+    address = (served.settings.http_host, served.settings.http_port)
+    held = [socket.create_connection(address) for _ in range(PERMITS)]
+    try:
+        for connection in held:
+            connection.sendall(head)
+        until(lambda: score(served.http).status_code == 429)
+        refused = score(served.http)
+        assert refused.json()["type"] == "urn:atelier:problem:overloaded"
+        assert int(refused.headers["retry-after"]) >= 1
+        assert served.http.get("/healthz").status_code == 200
+    finally:
+        for connection in held:
+            connection.close()
+    until(lambda: score(served.http).status_code == 200)
