@@ -70,7 +70,7 @@ def demo() -> CAGANConfig:
         discriminator_width=24,
         worn_dropout=0.2,
         batch_size=16,
-        steps=1_200,
+        steps=1_000,
         generator_rate=3e-4,
         discriminator_rate=3e-4,
         average_decay=0.995,
