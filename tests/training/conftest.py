@@ -33,7 +33,13 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture(scope="session")
 def local_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A private Ray of four logical processors, as the session's tests share it."""
-    os.environ.update(RAY_AUTH_MODE="disabled", RAY_USAGE_STATS_ENABLED="0", RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2")
+    os.environ.update(
+        RAY_AUTH_MODE="disabled",
+        RAY_USAGE_STATS_ENABLED="0",
+        RAY_TRAIN_HEALTH_CHECK_INTERVAL_S="0.2",
+        RAY_TRAIN_ENABLE_PREEMPTION_WATCHER="0",  # a process less to start a run
+        RAY_worker_niceness="0",  # beside anything else that runs, the workers are what is waited for
+    )
     import ray
 
     ray.init(

@@ -172,6 +172,22 @@ def test_two_workers_fit_persons_like_one(data: Path, settings: Settings, tmp_pa
     assert (whole.sample() - halves.sample()).abs().max() < 1e-3
 
 
+def test_a_run_that_could_not_be_kept_fails_in_one_line_and_goes_on_when_it_can(
+    data: Path, settings: Settings, tmp_path: Path
+) -> None:
+    order = order_of("dvbpr", data, "--failures", "1")
+    in_the_way = settings.folder / "runs" / "dvbpr-1" / "checkpoint-00000010"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.write_text("a file where a folder should be")
+    with pytest.raises(TrainingError, match=r"run 'dvbpr-1' failed: worker 0: .*checkpoint-00000010.*goes on from"):
+        train(order, settings)
+    assert runs.read(open_store(settings.bucket_url, settings), "dvbpr-1").state == "failed"
+    in_the_way.unlink()
+    record, lines = train(order, settings)
+    assert lines[0] == "dvbpr-1  continues from step 5: 1 worker on cpu"
+    assert_same(kept_state(settings, record), uninterrupted(order, data, tmp_path).state())
+
+
 def test_a_diverged_run_says_so_and_is_not_tried_again(data: Path, settings: Settings) -> None:
     order = order_of("dvbpr", data, "learning_rate=1e30")
     with pytest.raises(TrainingError, match=r"run 'dvbpr-1' diverged at step \d+: loss/.* is (nan|inf)"):
