@@ -4,7 +4,6 @@ import asyncio
 import os
 import shlex
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,16 +53,13 @@ def demo(
 def up() -> None:
     """Serve the current release, and each one promoted meanwhile, until interrupted."""
     from cluster.settings import Settings
-    from demo.standing import check_port, interruptible, serving, standing
+    from demo.standing import check_port, interruptible, serving, standing, wait_to_be_interrupted
 
     check_port(settings := Settings())
     with interruptible(), standing(settings) as settings, serving(settings) as url:
         describe(settings, url)
-        try:
-            while True:
-                time.sleep(3600)
-        except KeyboardInterrupt:
-            say("stopping")
+        wait_to_be_interrupted()
+        say("stopping")
 
 
 @app.command()

@@ -58,10 +58,13 @@ class Progress:
         self._say("✓", "green", title, " · ".join(filter(None, [duration(seconds), note.text])))
 
     def line(self, text: str, *, prefix: str = "", style: str = "") -> None:
-        """A line of a step's own, behind a coloured prefix."""
+        """A line of a step's own, behind a coloured prefix; on a terminal it is cut rather than broken."""
         said = Text("  ")
-        said.append(f"{prefix:<6}│ " if prefix else "", style=style or "dim")
-        self.console.print(said.append(text), soft_wrap=True)
+        said.append(f"{prefix:<6}│ " if prefix else "", style=style or "dim").append(text)
+        if self.console.is_terminal:
+            self.console.print(said, no_wrap=True, overflow="ellipsis")
+        else:
+            self.console.print(said, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Plain text, just as it is: what is to be copied is not broken."""

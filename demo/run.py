@@ -20,7 +20,7 @@ from demo.children import Children
 from demo.gallery import write_gallery
 from demo.progress import Progress, duration
 from demo.sizes import Size
-from demo.standing import check_port, serving, standing
+from demo.standing import check_port, serving, standing, wait_to_be_interrupted
 from demo.tour import guide, last_sheets
 from demo.trainings import Trainings
 from demo.visit import Visit
@@ -165,8 +165,8 @@ class Demonstration:
         for line in lines(url, world.visitors(1)[0], world.sitters(1)[0], Path(sys.executable)):
             self.progress.say(f"\n# {line.title}\n{line.command}")
         self.progress.say("\nCtrl-C ends it, and everything it started.")
-        while True:
-            time.sleep(3600)
+        wait_to_be_interrupted()
+        self.progress.say("stopping")
 
     def quarters(self, done: int, total: int) -> None:
         """Say how far the drawing is, four times."""

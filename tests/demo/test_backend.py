@@ -105,5 +105,5 @@ def test_waiting_until_ready(url: str) -> None:
 
 
 def test_a_service_that_is_not_there(url: str) -> None:
-    with Backend("http://127.0.0.1:9") as backend, pytest.raises(NoAnswer, match="^/v1/release gave no answer: "):
+    with Backend("http://127.0.0.1:9") as backend, pytest.raises(NoAnswer, match=r"^/v1/release gave no answer: "):
         backend.get("/v1/release", name="release")
