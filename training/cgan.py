@@ -15,6 +15,8 @@ from training.catalogue_data import CatalogueData, open_catalogue
 from training.command import main
 from training.recipe import Recipe, Source, Summary
 
+MEASURED, PAIRS = 16, 64  # pictures a category that its diversity is measured on, pairs of them
+
 
 class CGANRecipe(Recipe):
     """Pictures of items of some categories → a painter of such items, and its judge."""
@@ -43,9 +45,9 @@ class CGANRecipe(Recipe):
     def evaluate(self, step: CGANStep, data: CatalogueData) -> dict[str, float]:
         """Diversity by category (1 − mean SSIM, Kang et al., ICDM 2017)."""
         names = data.catalogue.categories
-        painted = step.sample(columns=32)
+        painted = step.sample(columns=MEASURED)
         category = np.repeat(np.arange(len(names)), painted.shape[1])
-        generated = opposite_mean_ssim(painted.flatten(0, 1), category, seed=step.config.seed)
+        generated = opposite_mean_ssim(painted.flatten(0, 1), category, seed=step.config.seed, pairs=PAIRS)
         found = {f"diversity/{names[place]}": value for place, value in generated.items()}
         return found | {"diversity/mean": float(np.mean(list(generated.values())))}
 

@@ -3,11 +3,12 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress
+from rich.text import Text
 
 POLL_S = 0.3
 
@@ -22,8 +23,7 @@ class Row:
     seconds_left: float
 
     def __str__(self) -> str:
-        terms = "  ".join(f"{name} {number(value)}" for name, value in self.terms.items())
-        return f"step {self.step}/{self.steps}  {duration(self.seconds_left)} left  {terms}"
+        return f"step {self.step}/{self.steps}  {duration(self.seconds_left)} left  {named_values(self.terms)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +77,26 @@ class Lines:
         self.console.print(f"{self.name}  {message}", soft_wrap=True, markup=False, highlight=False)
 
 
-@dataclass(slots=True)
-class Bar:
+class Bar(Progress):
     """A bar with the time left, the newest terms below it; notes scroll by above."""
 
-    name: str
-    progress: Progress
-    task: TaskID | None = field(default=None)
+    def __init__(self, name: str, console: Console) -> None:
+        self.name, self.terms = name, Text(style="dim")
+        columns = ("[bold]{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[left]}")
+        super().__init__(*columns, console=console)
+        self.task = self.add_task(name, total=None, left="")
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield self.terms
 
     def show(self, message: Message) -> None:
         if isinstance(message, Note):
-            return self.progress.console.print(f"{self.name}  {message}", markup=False, highlight=False)
-        if self.task is None:
-            self.task = self.progress.add_task(self.name, total=message.steps, left="", terms="")
-        terms = "  ".join(f"{name} {number(value)}" for name, value in message.terms.items())
+            self.console.print(f"{self.name}  {message}", markup=False, highlight=False)
+            return
+        self.terms = Text(named_values(message.terms), style="dim")
         left = f"{duration(message.seconds_left)} left"
-        self.progress.update(self.task, completed=message.step, total=message.steps, left=left, terms=terms)
+        self.update(self.task, completed=message.step, total=message.steps, left=left)
 
 
 @contextmanager
@@ -101,15 +105,8 @@ def screen(name: str, console: Console) -> Iterator[Screen]:
     if not console.is_terminal:
         yield Lines(name, console)
         return
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[left]}"),
-        TextColumn("[dim]{task.fields[terms]}"),
-    )
-    with Progress(*columns, console=console) as progress:
-        yield Bar(name, progress)
+    with Bar(name, console) as bar:
+        yield bar
 
 
 @contextmanager
@@ -153,6 +150,11 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def named_values(terms: Mapping[str, float]) -> str:
+    """Terms in one line."""
+    return "  ".join(f"{name} {number(value)}" for name, value in terms.items())
 
 
 def number(value: float) -> str:

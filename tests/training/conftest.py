@@ -1,6 +1,8 @@
 """A small data set of drawn pictures, and one Ray for the session."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +33,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def local_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def local_ray() -> Iterator[None]:
     """A private Ray of four logical processors, as the session's tests share it."""
     os.environ.update(
         RAY_AUTH_MODE="disabled",
@@ -42,16 +44,18 @@ def local_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     )
     import ray
 
+    folder = tempfile.mkdtemp(prefix="atelier-", dir="/tmp")  # sockets need a short path
     ray.init(
         address="local",
         num_cpus=4,
         object_store_memory=100 * 2**20,
         include_dashboard=False,
         log_to_driver=False,
-        _temp_dir=f"/tmp/atelier-{os.getpid()}",
+        _temp_dir=folder,
     )
     yield
     ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def picture(rng: np.random.Generator, height: int, width: int, colour: np.ndarray) -> Image.Image:
