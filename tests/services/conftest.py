@@ -45,8 +45,10 @@ class Served:
     settings: Settings
 
 
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """End Ray with the last test of this folder: other folders start one of their own."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """End Ray after the last test of this folder: other folders start one of their own."""
+    yield
     here = Path(__file__).parent
     if nextitem is None or here not in nextitem.path.parents:
         ray = sys.modules.get("ray")

@@ -145,14 +145,15 @@ def test_a_promoted_release_is_followed(served: Served, next_release: str) -> No
     releases = ReleaseStore(open_store(served.settings.bucket_url, served.settings))
     try:
         releases.promote(next_release)
-        until(lambda: set(deployments(served)) == {next_release})
+        until(lambda: deployments(served) == {next_release})
     finally:
         releases.promote(served.release, why="as before")
-    until(lambda: set(deployments(served)) == {served.release})
+    until(lambda: deployments(served) == {served.release})
 
 
-def deployments(served: Served) -> list[str]:
-    return list(served.http.get("/v1/release").json()["deployments"].values())
+def deployments(served: Served) -> set[str]:
+    """The releases that are served; none while the machine is too busy to tell."""
+    return set(served.http.get("/v1/release").json().get("deployments", {}).values())
 
 
 def test_more_requests_than_permits_are_turned_away_at_once(served: Served) -> None:
