@@ -1,6 +1,5 @@
 """Train the recommender: `python -m training.dvbpr --config demo --data URL --run NAME`."""
 
-import math
 import sys
 from dataclasses import dataclass
 
@@ -68,7 +67,7 @@ class DVBPRRecipe(Recipe):
             "auc/test/cold": auc(ours, data.split, cold=True),
             "auc/test/popularity": auc(baseline, data.split),
         }
-        return {name: each.value for name, each in found.items() if not math.isnan(each.value)}
+        return {name: each.value for name, each in found.items()}
 
 
 RECIPE = DVBPRRecipe()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 POLL_S = 0.3
@@ -82,7 +82,12 @@ class Bar(Progress):
 
     def __init__(self, name: str, console: Console) -> None:
         self.name, self.terms = name, Text(style="dim")
-        columns = ("[bold]{task.description}", BarColumn(), MofNCompleteColumn(), "{task.fields[left]}")
+        columns = (
+            TextColumn("{task.description}", style="bold", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
+        )
         super().__init__(*columns, console=console)
         self.task = self.add_task(name, total=None, left="")
 

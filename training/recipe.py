@@ -89,7 +89,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def evaluate(self, step: Any, data: Any) -> dict[str, float]:
-        """Metrics of a trained step, under path-like names."""
+        """Metrics of a trained step, under path-like names; nan where there is nothing to measure on."""
 
 
 def find(name: str) -> Recipe:

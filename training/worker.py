@@ -89,8 +89,12 @@ class Worker:
             self.averages.add(self.step(batch))
             if reason := self.after(number + 1):
                 return Outcome(state="diverged", step=number + 1, metrics={}, reason=reason)
-        metrics = self.recipe.evaluate(self.step, self.data) if self.first else {}
-        return Outcome(state="finished", step=config.steps, metrics=metrics)
+        return Outcome(state="finished", step=config.steps, metrics=self.evaluated() if self.first else {})
+
+    def evaluated(self) -> dict[str, float]:
+        """The recipe's metrics; one that could not be taken, such as a mean over nothing, is left out."""
+        metrics = self.recipe.evaluate(self.step, self.data)
+        return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
     def resume(self) -> int:
         """Load the run's last checkpoint, if any; the number of steps already done."""
