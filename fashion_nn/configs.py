@@ -17,13 +17,9 @@ Config = TypeVar("Config")
 
 def named(module: ModuleType, name: str) -> Any:
     """The configuration that the function `name` of a config module returns, such as `debug` or `paper`."""
-    known = {
-        key: function for key, function in vars(module).items() if _names_a_config(module, key, function)
-    }
+    known = {key: function for key, function in vars(module).items() if _names_a_config(module, key, function)}
     if name not in known:
-        raise ValueError(
-            f"no configuration {name!r} in {module.__name__}; there are: {', '.join(sorted(known))}"
-        )
+        raise ValueError(f"no configuration {name!r} in {module.__name__}; there are: {', '.join(sorted(known))}")
     return known[name]()
 
 
@@ -48,15 +44,11 @@ def to_json(config: Any) -> dict[str, Any]:
 def from_json(cls: type[Config], mapping: Mapping[str, Any]) -> Config:
     """The inverse of `to_json`. Fields left out take their defaults; unknown or missing ones are refused."""
     _refuse_unknown(cls, mapping)
-    missing = [
-        field.name for field in dataclasses.fields(cls) if _required(field) and field.name not in mapping
-    ]
+    missing = [field.name for field in dataclasses.fields(cls) if _required(field) and field.name not in mapping]
     if missing:
         raise ValueError(f"{cls.__name__} lacks the fields {', '.join(missing)}")
     annotations = get_type_hints(cls)
-    return cls(
-        **{name: _named_value(name, annotations[name], value, _from_json) for name, value in mapping.items()}
-    )
+    return cls(**{name: _named_value(name, annotations[name], value, _from_json) for name, value in mapping.items()})
 
 
 def differences(ours: Any, theirs: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -83,9 +75,7 @@ def _refuse_unknown(cls: type, names: Iterable[str]) -> None:
     known = [field.name for field in dataclasses.fields(cls)]
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise ValueError(
-            f"{cls.__name__} has no field {', '.join(unknown)}; its fields are: {', '.join(known)}"
-        )
+        raise ValueError(f"{cls.__name__} has no field {', '.join(unknown)}; its fields are: {', '.join(known)}")
 
 
 def _named_value(field: str, annotation: Any, value: Any, read: Callable[[Any, Any], Any]) -> Any:

@@ -117,10 +117,7 @@ def _unpack(node: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
 
 def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Each tensor as its own contiguous copy: safetensors refuses views that share memory."""
-    own = {
-        name: torch.clone(t.detach().cpu(), memory_format=torch.contiguous_format)
-        for name, t in tensors.items()
-    }
+    own = {name: torch.clone(t.detach().cpu(), memory_format=torch.contiguous_format) for name, t in tensors.items()}
     _replace(path, lambda target: save_file(own, target))
 
 

@@ -111,9 +111,7 @@ def test_from_json_fills_defaults_and_refuses_unknown_and_missing_fields() -> No
         from_json(Small, {"steps": 3, "colour": 1, "shape": 2})
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"steps": "3"}, {"steps": True}, {"steps": 3.0}, {"steps": 3, "layers": 4}]
-)
+@pytest.mark.parametrize("wrong", [{"steps": "3"}, {"steps": True}, {"steps": 3.0}, {"steps": 3, "layers": 4}])
 def test_from_json_refuses_another_type(wrong: dict) -> None:
     with pytest.raises(ValueError, match="must be"):
         from_json(Small, wrong)
