@@ -72,20 +72,20 @@ class Backend:
             data = found.content
         return Image.open(io.BytesIO(data)).convert("RGB")
 
-    def wait_until_ready(self, *, seconds: float, clock: Any = time) -> None:
-        """Ask /readyz until it says yes. Raises TimeoutError with the last answer."""
-        end, last = clock.monotonic() + seconds, "no answer yet"
-        while clock.monotonic() < end:
+    def wait_for(self, path: str, *, seconds: float) -> None:
+        """Ask /healthz or /readyz until it says yes. Raises TimeoutError with the last answer."""
+        end, last = time.monotonic() + seconds, "no answer yet"
+        while time.monotonic() < end:
             try:
-                found = self._http.get("/readyz", timeout=5.0)
+                found = self._http.get(path, timeout=5.0)
             except httpx.TransportError as error:
                 last = str(error) or type(error).__name__
             else:
                 if found.is_success:
                     return
                 last = explained(found)
-            clock.sleep(0.25)
-        raise TimeoutError(f"not ready after {seconds:.0f} s: {last}")
+            time.sleep(0.25)
+        raise TimeoutError(f"{path} does not say yes after {seconds:.0f} s: {last}")
 
     def _asked(self, method: str, url: str, **content: Any) -> httpx.Response:
         try:

@@ -139,7 +139,7 @@ class Demonstration:
         with self.progress.step("Serve it", log=self.settings.home / "ray") as note:
             url = self.stack.enter_context(serving(self.settings))
             with Backend(url) as backend:
-                backend.wait_until_ready(seconds=READY_S)
+                backend.wait_for("/readyz", seconds=READY_S)
             note.text = url
         return url
 

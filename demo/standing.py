@@ -6,12 +6,15 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 from cluster.local_s3 import bucket_at_hand
 from cluster.ray_runtime import LocalRay, connected
 from cluster.settings import Settings
+from demo.backend import Backend
+
+ANSWERS_S = 180.0  # until the application answers, on a busy machine
 
 
 @contextmanager
@@ -36,9 +39,12 @@ def serving(settings: Settings) -> Iterator[str]:
         from services.application import NAME, build
 
         logging.getLogger("ray.serve").setLevel(logging.WARNING)  # of this process alone
-        serve.start(http_options={"host": settings.http_host, "port": settings.http_port})
+        with suppress(TimeoutError):  # Serve waits a minute for its proxy: we have more patience, below
+            serve.start(http_options={"host": settings.http_host, "port": settings.http_port})
         try:
             serve.run(build(settings), name=NAME, route_prefix="/")
+            with Backend(url_of(settings)) as backend:
+                backend.wait_for("/healthz", seconds=ANSWERS_S)
             yield url_of(settings)
         finally:
             if stays:  # a local one ends with everything on it, and sooner

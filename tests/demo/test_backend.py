@@ -99,9 +99,9 @@ def test_pictures_come_inline_or_by_their_url(url: str) -> None:
 
 def test_waiting_until_ready(url: str) -> None:
     with Backend(url) as backend:
-        backend.wait_until_ready(seconds=20)
-    with Backend("http://127.0.0.1:9") as backend, pytest.raises(TimeoutError, match="not ready after 0 s"):
-        backend.wait_until_ready(seconds=0.3)
+        backend.wait_for("/readyz", seconds=20)
+    with Backend("http://127.0.0.1:9") as backend, pytest.raises(TimeoutError, match="say yes after 0 s"):
+        backend.wait_for("/readyz", seconds=0.3)
 
 
 def test_a_service_that_is_not_there(url: str) -> None:
