@@ -60,7 +60,12 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 @pytest.fixture(scope="session")
 def local_ray(settings: Settings) -> Iterator[None]:
     """A private Ray for this folder's tests."""
-    os.environ.update(RAY_AUTH_MODE="disabled", RAY_USAGE_STATS_ENABLED="0", RAY_SERVE_LOG_TO_STDERR="0")
+    os.environ.update(
+        RAY_AUTH_MODE="disabled",
+        RAY_USAGE_STATS_ENABLED="0",
+        RAY_SERVE_LOG_TO_STDERR="0",
+        RAY_prestart_worker_first_driver="0",  # replicas start in processes with an environment of their own
+    )
     import ray
 
     ray.init(
