@@ -143,9 +143,7 @@ def _read_split(contents: _Contents, problems: ProblemList) -> Split:
     return Split(train=train, validation=held_out[1], test=held_out[0])
 
 
-def _items_of(
-    contents: _Contents, part: str, user: int, taken: set[int], problems: ProblemList
-) -> Iterator[int]:
+def _items_of(contents: _Contents, part: str, user: int, taken: set[int], problems: ProblemList) -> Iterator[int]:
     """The items of one user in one part, but for those `taken` by another."""
     records = _at(getattr(contents, part), user)
     place = f"user_{part}[{user}]"

@@ -47,9 +47,7 @@ def csv_rows(path: Path, columns: Sequence[str], problems: ProblemList) -> Itera
             problems.add(path, line, f"{len(row)} fields where the header has {len(header)}")
 
 
-def headless_csv_rows(
-    path: Path, columns: Sequence[str], problems: ProblemList
-) -> Iterator[tuple[int, list[str]]]:
+def headless_csv_rows(path: Path, columns: Sequence[str], problems: ProblemList) -> Iterator[tuple[int, list[str]]]:
     """As csv_rows, of a file without a header whose fields are `columns`; a first line that names them is
     passed by."""
     for line, row in _split_lines(path, problems):

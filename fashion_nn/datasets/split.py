@@ -65,9 +65,7 @@ def _distinct(catalogue: Catalogue) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return users[latest], items[latest], recency[latest]
 
 
-def drop_items(
-    catalogue: Catalogue, split: Split, items: Sequence[int] | np.ndarray
-) -> tuple[Catalogue, Split]:
+def drop_items(catalogue: Catalogue, split: Split, items: Sequence[int] | np.ndarray) -> tuple[Catalogue, Split]:
     """Catalogue and split as if `items` had not been listed; users left without any interaction go too."""
     kept_items = np.setdiff1d(np.arange(len(catalogue)), np.asarray(items, dtype=np.int64))
     places = np.full(len(catalogue) + 1, -1)  # the last one for "none", which is -1

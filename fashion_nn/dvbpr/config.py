@@ -1,4 +1,4 @@
-"""What a DVBPR run is made of. Figures of `paper` and `authors`: Kang et al., ICDM 2017 (arXiv 1711.02231), its code."""
+"""What a DVBPR run is made of. Figures of `paper` and `authors`: Kang et al., ICDM 2017 (arXiv 1711.02231) and code."""
 
 from dataclasses import dataclass
 from typing import Literal

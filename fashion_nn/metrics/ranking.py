@@ -71,9 +71,7 @@ def _auc_of_users(scores: Scores, split: Split, users: np.ndarray, held_out: np.
     table = scores(users)
     n_items = table.shape[1]
     if len(table) != len(users) or n_items <= max(split.validation.max(), split.test.max()):
-        raise ValueError(
-            f"scores of shape {tuple(table.shape)} do not cover {len(users)} users and all items"
-        )
+        raise ValueError(f"scores of shape {tuple(table.shape)} do not cover {len(users)} users and all items")
     if not all(torch.isfinite(extreme) for extreme in torch.aminmax(table)):
         raise ValueError("a score is not finite")
     own_rows, own_items = _own_items(split, users)
@@ -97,8 +95,7 @@ def _counts(marks: torch.Tensor) -> np.ndarray:
 def _own_items(split: Split, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(row in `users`, item) of everything these users have, in train, validation or test."""
     owned = [
-        np.unique(np.concatenate([split.train[user], [split.validation[user], split.test[user]]]))
-        for user in users
+        np.unique(np.concatenate([split.train[user], [split.validation[user], split.test[user]]])) for user in users
     ]
     rows = np.repeat(np.arange(len(users)), [len(items) for items in owned])
     items = np.concatenate(owned)

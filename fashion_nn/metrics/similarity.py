@@ -41,9 +41,7 @@ def psnr(first: torch.Tensor, second: torch.Tensor, *, inside: torch.Tensor | No
     return 10 * (math.log10(RANGE**2) - torch.log10(squared))
 
 
-def mean_error(
-    first: torch.Tensor, second: torch.Tensor, *, inside: torch.Tensor | None = None
-) -> torch.Tensor:
+def mean_error(first: torch.Tensor, second: torch.Tensor, *, inside: torch.Tensor | None = None) -> torch.Tensor:
     """Mean absolute difference [N] of pictures [N, C, H, W], 0 to 2; `inside` is a mask [N, 1, H, W].
 
     For the error outside of a mask give 1 - mask. nan where the mask is empty.

@@ -63,9 +63,7 @@ def _studio(background: Background, y: np.ndarray, x: np.ndarray, width: float) 
     """Seamless paper: a pool of light on the wall, a floor that curves up into it."""
     glow = np.exp(-(((x - 0.5 * width) / 0.42) ** 2) - ((y - 0.35) / 0.45) ** 2)
     floor = 1 / (1 + np.exp(-(y - background.horizon) / 0.025))
-    return np.clip(
-        np.asarray(background.tint) * (0.86 + 0.18 * glow - 0.07 * floor + 0.10 * floor * (y - 0.8)), 0, 1
-    )
+    return np.clip(np.asarray(background.tint) * (0.86 + 0.18 * glow - 0.07 * floor + 0.10 * floor * (y - 0.8)), 0, 1)
 
 
 def _scene(background: Background, height: int, width: int, fill) -> np.ndarray:
@@ -80,16 +78,12 @@ def _bytes(colour: Colour) -> tuple[int, int, int]:
     return tuple(round(255 * min(max(c, 0), 1)) for c in colour)
 
 
-def _box(
-    draw: ImageDraw.ImageDraw, unit: float, x0: float, y0: float, x1: float, y1: float, colour: Colour
-) -> None:
+def _box(draw: ImageDraw.ImageDraw, unit: float, x0: float, y0: float, x1: float, y1: float, colour: Colour) -> None:
     """A rectangle in picture heights."""
     draw.rectangle([x0 * unit, y0 * unit, x1 * unit, y1 * unit], fill=_bytes(colour))
 
 
-def _room(
-    background: Background, draw: ImageDraw.ImageDraw, rng: np.random.Generator, height: int, width: int
-) -> None:
+def _room(background: Background, draw: ImageDraw.ImageDraw, rng: np.random.Generator, height: int, width: int) -> None:
     tint, horizon, wide = background.tint, background.horizon, width / height
     wood = mixed((0.70, 0.56, 0.42), tint, 0.45)
     _box(draw, height, 0, horizon, wide, 1, wood)

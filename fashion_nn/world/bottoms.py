@@ -195,9 +195,7 @@ def _trouser_details(spec: GarmentSpec, body: Body, waist: float, top: float, en
             cuff = ribbon(np.array([(x, end - 0.022), (x, end + 0.004)]), 0.030)
             pieces.append(Piece(outlines=(cuff,), paint=_ribbed(spec.paint), volume=0.012, relief=0.4))
     if spec.cut in ("jeans", "chinos", "shorts", "cargo"):
-        pieces.append(
-            _line([(0.013, top + 0.022), (0.013, CROTCH_Y - 0.035), (0.002, CROTCH_Y - 0.022)], stitch)
-        )
+        pieces.append(_line([(0.013, top + 0.022), (0.013, CROTCH_Y - 0.035), (0.002, CROTCH_Y - 0.022)], stitch))
         button = Paint(colour=(0.75, 0.62, 0.38), shine=0)
         pieces.append(
             Piece(
@@ -225,9 +223,7 @@ def _band(waist: float, top: float, paint: Paint, *, ribbed: bool = False) -> Pi
         spline([(-waist - 0.001, top - 0.002), (0, top + 0.004), (waist + 0.001, top - 0.002)]),
         spline([(waist + 0.004, top + 0.018), (0, top + 0.024), (-waist - 0.004, top + 0.018)]),
     )
-    return Piece(
-        outlines=(outline,), paint=_ribbed(paint) if ribbed else paint.darker(0.94), volume=0.010, relief=0.42
-    )
+    return Piece(outlines=(outline,), paint=_ribbed(paint) if ribbed else paint.darker(0.94), volume=0.010, relief=0.42)
 
 
 def _line(points: list[tuple[float, float]], paint: Paint) -> Piece:

@@ -81,9 +81,7 @@ class Piece:
     blur: float = 0.0  # figure units: softens the outline itself (shadows, cheeks)
 
 
-def spline(
-    points: Sequence[tuple[float, float]] | Points, *, closed: bool = False, samples: int = 8
-) -> Points:
+def spline(points: Sequence[tuple[float, float]] | Points, *, closed: bool = False, samples: int = 8) -> Points:
     """A Catmull-Rom curve through `points`: [n, 2]."""
     knots = np.asarray(points, dtype=np.float64)
     if closed:
@@ -107,9 +105,7 @@ def mirrored(points: Points) -> Points:
     return points[::-1] * (-1.0, 1.0)
 
 
-def ellipse(
-    x: float, y: float, across: float, down: float, *, turn: float = 0.0, samples: int = 28
-) -> Points:
+def ellipse(x: float, y: float, across: float, down: float, *, turn: float = 0.0, samples: int = 28) -> Points:
     angle = np.arange(samples) * (2 * np.pi / samples)
     point = np.stack([across * np.cos(angle), down * np.sin(angle)], axis=1)
     c, s = np.cos(turn), np.sin(turn)
@@ -137,9 +133,7 @@ def limb(joints: Points, radii: Sequence[float], *, flat_end: bool = False) -> t
     for start, end, r0, r1 in zip(joints, joints[1:], radii, radii[1:], strict=False):
         along = (end - start) / (np.linalg.norm(end - start) + 1e-9)
         normal = np.array([-along[1], along[0]])
-        parts.append(
-            np.array([start + r0 * normal, end + r1 * normal, end - r1 * normal, start - r0 * normal])
-        )
+        parts.append(np.array([start + r0 * normal, end + r1 * normal, end - r1 * normal, start - r0 * normal]))
         parts.append(ellipse(*start, r0, r0, samples=20))
     if not flat_end:
         parts.append(ellipse(*joints[-1], radii[-1], radii[-1], samples=20))
@@ -210,17 +204,13 @@ class Canvas:
         box = (left, top, right, bottom)
         coverage = self._cover(placed, [self.view.place(hole) for hole in piece.holes], box, self._fine)
         if piece.clip:
-            coverage = coverage * self._cover(
-                [self.view.place(part) for part in piece.clip], [], box, self._fine
-            )
+            coverage = coverage * self._cover([self.view.place(part) for part in piece.clip], [], box, self._fine)
         if piece.blur:
             coverage = blurred(coverage, piece.blur * self.view.scale)
         return Region(slice(top, bottom), slice(left, right), coverage)
 
     @staticmethod
-    def _cover(
-        placed: list[Points], holes: list[Points], box: tuple[int, int, int, int], fine: int
-    ) -> np.ndarray:
+    def _cover(placed: list[Points], holes: list[Points], box: tuple[int, int, int, int], fine: int) -> np.ndarray:
         """The covered share of each pixel of `box`: [h, w] in 0..1."""
         left, top, right, bottom = box
         stencil = Image.new("L", ((right - left) * fine, (bottom - top) * fine))
@@ -246,9 +236,7 @@ class Canvas:
         accent = pattern(piece.paint, across, down, 1 / self.view.scale)
         if piece.emblem:
             box = (region.columns.start, region.rows.start, region.columns.stop, region.rows.stop)
-            accent = np.maximum(
-                accent, self._cover([self.view.place(e) for e in piece.emblem], [], box, self._fine)
-            )
+            accent = np.maximum(accent, self._cover([self.view.place(e) for e in piece.emblem], [], box, self._fine))
         return accent
 
     def _shaded(self, colour: np.ndarray, piece: Piece, region: Region) -> np.ndarray:

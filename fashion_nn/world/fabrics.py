@@ -8,9 +8,7 @@ from typing import Literal
 import numpy as np
 
 Colour = tuple[float, float, float]  # red, green, blue in 0..1
-Pattern = Literal[
-    "solid", "stripes", "pinstripes", "checks", "plaid", "dots", "block", "band", "ribs", "denim"
-]
+Pattern = Literal["solid", "stripes", "pinstripes", "checks", "plaid", "dots", "block", "band", "ribs", "denim"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

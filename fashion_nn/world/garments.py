@@ -45,9 +45,7 @@ def product(spec: GarmentSpec) -> list[Piece]:
 
 def _flat_shadow(pieces: list[Piece], size: float) -> Piece:
     """The shade of a garment that lies flat, lit from the upper left."""
-    outlines = tuple(
-        outline + np.array([0.006, 0.014]) * size for piece in pieces for outline in piece.outlines
-    )
+    outlines = tuple(outline + np.array([0.006, 0.014]) * size for piece in pieces for outline in piece.outlines)
     return Piece(outlines=outlines, paint=SHADE, relief=0, opacity=0.42, blur=0.016 * size)
 
 

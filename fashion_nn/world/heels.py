@@ -55,9 +55,7 @@ def _boot_upper(spec: GarmentSpec, heel: float, shaft: float, wide: float) -> Pi
         ribbon(spline([(0.06, bend), (0.2, bend + 0.05), (0.36, bend + 0.02)]), 0.012),
         ribbon(spline([(0.10, bend - 0.05), (0.22, bend - 0.025), (0.33, bend - 0.05)]), 0.010),
     )
-    return upper(
-        join(spline(back), spline(edge), spline([*shin, *toe]), spline(under)), spec.paint, folds=folds
-    )
+    return upper(join(spline(back), spline(edge), spline([*shin, *toe]), spline(under)), spec.paint, folds=folds)
 
 
 def _boot_sole(spec: GarmentSpec, heel: float, paint: Paint) -> list[Piece]:
@@ -78,9 +76,7 @@ def _boot_trim(spec: GarmentSpec, heel: float, shaft: float) -> list[Piece]:
     paint = spec.paint
     if spec.cut == "chelsea":
         edge, low = shaft + 0.02, -heel - 0.24
-        gusset = spline(
-            [(0.12, edge), (0.28, edge), (0.27, low), (0.20, low + 0.07), (0.13, low)], closed=True
-        )
+        gusset = spline([(0.12, edge), (0.28, edge), (0.27, low), (0.20, low + 0.07), (0.13, low)], closed=True)
         elastic = Paint(colour=mixed(paint.colour, (0.1, 0.1, 0.1), 0.6))
         return [Piece(outlines=(gusset,), paint=elastic, volume=0.02, relief=0.3)]
     if spec.cut == "workboot":
@@ -149,9 +145,7 @@ def _spike(heel: float, paint: Paint, *, slim: bool) -> Piece:
 def heeled_sandal(spec: GarmentSpec) -> list[Piece]:
     """Straps over toe and ankle on a block heel."""
     paint, heel = spec.paint, 0.24 + 0.16 * spec.length
-    bed = spline(
-        [(0.02, -heel - 0.02), (0.22, 0.02 - heel), (0.44, -0.5 * heel), (0.66, -0.05), (1.0, -0.045)]
-    )
+    bed = spline([(0.02, -heel - 0.02), (0.22, 0.02 - heel), (0.44, -0.5 * heel), (0.66, -0.05), (1.0, -0.045)])
     block = np.array([(0.02, -heel), (0.20, -0.92 * heel), (0.16, 0.0), (0.06, 0.0)])
     ankle = ribbon(spline([(0.02, -heel - 0.30), (0.16, -heel - 0.265), (0.31, -heel - 0.30)]), 0.022)
     outer = [(0.02, -heel), (-0.005, -heel - 0.12), (0.005, -heel - 0.30)]

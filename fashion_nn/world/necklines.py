@@ -110,9 +110,7 @@ def _straps(spec: GarmentSpec, body: Body) -> Piece:
     """Two straps over the shoulders."""
     chest, neck = 0.62 * body.chest, body.neck + 0.030
     lines = [np.array([(s * chest, 0.242), (s * 0.93 * chest, 0.205), (s * neck, 0.170)]) for s in (-1, 1)]
-    return Piece(
-        outlines=tuple(ribbon(line, 0.0046) for line in lines), paint=spec.paint.darker(0.9), relief=0.2
-    )
+    return Piece(outlines=tuple(ribbon(line, 0.0046) for line in lines), paint=spec.paint.darker(0.9), relief=0.2)
 
 
 def _collar(spec: GarmentSpec, neck: float, hem: float, trunk: Points) -> list[Piece]:
@@ -129,9 +127,7 @@ def _collar(spec: GarmentSpec, neck: float, hem: float, trunk: Points) -> list[P
             volume=0.008,
             clip=(trunk,),
         ),
-        replace(
-            seam(ribbon(np.array([(0.0095, low + 0.004), (0.0095, end)]), 0.0012), spec.paint), clip=(trunk,)
-        ),
+        replace(seam(ribbon(np.array([(0.0095, low + 0.004), (0.0095, end)]), 0.0012), spec.paint), clip=(trunk,)),
         Piece(
             outlines=tuple(ellipse(0.001, y, 0.0035, 0.0035, samples=10) for y in places),
             paint=button,
@@ -147,9 +143,7 @@ def _collar(spec: GarmentSpec, neck: float, hem: float, trunk: Points) -> list[P
             (0.42 * neck, NECK_Y + 0.45 * (low - NECK_Y)),
         ]
     )
-    return pieces + [
-        Piece(outlines=(flap * (s, 1),), paint=trim(spec), volume=0.008, relief=0.34) for s in (-1, 1)
-    ]
+    return pieces + [Piece(outlines=(flap * (s, 1),), paint=trim(spec), volume=0.008, relief=0.34) for s in (-1, 1)]
 
 
 def _hood(spec: GarmentSpec, neck: float) -> list[Piece]:
@@ -175,7 +169,6 @@ def _hood(spec: GarmentSpec, neck: float) -> list[Piece]:
     string = Paint(colour=(0.93, 0.92, 0.9) if sum(spec.paint.colour) < 2 else (0.3, 0.3, 0.3))
     pieces = [Piece(outlines=(pocket,), paint=spec.paint, volume=0.008, relief=0.22)]
     pieces += [
-        Piece(outlines=(fold * (s, 1),), paint=spec.paint.darker(0.92), volume=0.012, relief=0.45)
-        for s in (-1, 1)
+        Piece(outlines=(fold * (s, 1),), paint=spec.paint.darker(0.92), volume=0.012, relief=0.45) for s in (-1, 1)
     ]
     return [*pieces, Piece(outlines=(cord, cord * (-1, 1)), paint=string, relief=0)]

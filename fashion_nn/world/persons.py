@@ -89,9 +89,7 @@ def sample_person(rng: np.random.Generator, figure: Figure, *, full_length: floa
 
 def _arm(rng: np.random.Generator) -> Arm:
     arm = ARMS[rng.choice(len(ARMS), p=[share for _, share in ARMS])][0]
-    return Arm(
-        upper=arm.upper + float(rng.normal(0, 2)), fore=arm.fore + float(rng.normal(0, 3)), front=arm.front
-    )
+    return Arm(upper=arm.upper + float(rng.normal(0, 2)), fore=arm.fore + float(rng.normal(0, 3)), front=arm.front)
 
 
 def _calm(rng: np.random.Generator, garment: GarmentSpec) -> GarmentSpec:
@@ -151,9 +149,7 @@ def _arm_pieces(person: Person, side: int) -> list[Piece]:
     hand = (*limb(np.array([joints[2], palm, tip]), (radii[2], radii[2] + 0.003, 0.009)),)
     inward = np.array([-side * 0.010, 0.004])
     thumb = limb(np.array([joints[2] + 0.008 * toward, palm + inward + 0.010 * toward]), (0.008, 0.005))
-    return [
-        Piece(outlines=(*limb(joints, radii), *hand, *thumb), paint=_skin(person), volume=0.014, relief=0.28)
-    ]
+    return [Piece(outlines=(*limb(joints, radii), *hand, *thumb), paint=_skin(person), volume=0.014, relief=0.28)]
 
 
 def _trunk(person: Person) -> list[Piece]:

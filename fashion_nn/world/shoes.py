@@ -100,9 +100,7 @@ def _oxford(spec: GarmentSpec) -> list[Piece]:
     collar = [back[-1], (0.18, -0.245), (0.34, -0.285)]
     vamp = [collar[-1], (0.46, -0.235), (0.62, -0.165), (0.82, -0.135), (0.96, -0.10), (1.0, -0.05)]
     steps = 0.055 * np.arange(4)
-    laces = [
-        ribbon(np.array([(0.36 + s, 0.44 * s - 0.232), (0.41 + s, 0.47 * s - 0.262)]), 0.007) for s in steps
-    ]
+    laces = [ribbon(np.array([(0.36 + s, 0.44 * s - 0.232), (0.41 + s, 0.47 * s - 0.262)]), 0.007) for s in steps]
     heel = np.array([(0.005, -0.035), (0.28, -0.03), (0.27, 0.0), (0.01, 0.0)])
     return [
         mouth(0.20, -0.262, 0.13, paint),
@@ -139,9 +137,7 @@ def _ballet(spec: GarmentSpec) -> list[Piece]:
     bow = (ellipse(0.69, -0.172, 0.045, 0.024, turn=0.4), ellipse(0.77, -0.165, 0.045, 0.024, turn=-0.3))
     ribbon_paint = Paint(colour=paint.accent) if spec.fit > 0.5 else paint.darker(0.8)
     return [
-        Piece(
-            outlines=(inner,), paint=Paint(colour=mixed(paint.colour, (0.80, 0.66, 0.52), 0.75)), relief=0.2
-        ),
+        Piece(outlines=(inner,), paint=Paint(colour=mixed(paint.colour, (0.80, 0.66, 0.52), 0.75)), relief=0.2),
         upper(join(spline(opening), spline(toe), spline(under), spline(back)), paint),
         Piece(outlines=bow, paint=ribbon_paint, volume=0.02, relief=0.35),
         sole(spline([(0.02, -0.035), (0.5, -0.026), (1.0, -0.033)]), 0.028, Paint(colour=(0.28, 0.20, 0.16))),

@@ -49,10 +49,7 @@ def sample_shopper(rng: np.random.Generator, user_id: str, items: np.ndarray) ->
 def _mix(rng: np.random.Generator) -> dict[str, float]:
     figure = ("men", "women")[rng.integers(2)]
     shares = rng.dirichlet((3.0, 3.0, 3.0))
-    own = {
-        f"{figure}-{part}": float(share)
-        for part, share in zip(("tops", "bottoms", "shoes"), shares, strict=True)
-    }
+    own = {f"{figure}-{part}": float(share) for part, share in zip(("tops", "bottoms", "shoes"), shares, strict=True)}
     return {category: round(own.get(category, 0.0), 4) for category in CATEGORIES}
 
 

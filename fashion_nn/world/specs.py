@@ -168,9 +168,7 @@ def _top_paint(rng: np.random.Generator, cut: str) -> tuple[Paint, str | None]:
         "plaid": (0.05, 0.085),
     }
     low, high = period.get(kind, (0.036, 0.058))
-    return replace(
-        base, pattern=kind, period=float(rng.uniform(low, high)), duty=float(rng.uniform(0.25, 0.55))
-    ), None
+    return replace(base, pattern=kind, period=float(rng.uniform(low, high)), duty=float(rng.uniform(0.25, 0.55))), None
 
 
 def _sample_bottom(rng: np.random.Generator, figure: str) -> GarmentSpec:
@@ -206,9 +204,7 @@ def _bottom_paint(rng: np.random.Generator, cut: str) -> Paint:
     kind = kinds[rng.integers(len(kinds))]
     if kind == "band":
         return replace(paint, pattern="band", start=0.30, period=0.04)
-    return replace(
-        paint, pattern=kind, period=float(rng.uniform(0.035, 0.065)), duty=float(rng.uniform(0.2, 0.5))
-    )
+    return replace(paint, pattern=kind, period=float(rng.uniform(0.035, 0.065)), duty=float(rng.uniform(0.2, 0.5)))
 
 
 def _sample_shoe(rng: np.random.Generator, figure: str) -> GarmentSpec:

@@ -73,11 +73,7 @@ def _flank(spec: GarmentSpec, body: Body, ease: float) -> Points:
     shaped = 0.85 if body.figure == "women" else 0.35
     snug = shaped * (1 - 0.75 * spec.fit)
     waist = snug * (body.waist + ease) + (1 - snug) * (chest - 0.004)
-    hip = (
-        body.hip + 0.045
-        if spec.cut == "peplum"
-        else max(body.hip + ease, waist) - 0.006 * (spec.cut in HEAVY)
-    )
+    hip = body.hip + 0.045 if spec.cut == "peplum" else max(body.hip + ease, waist) - 0.006 * (spec.cut in HEAVY)
     knots = [
         (chest, ARMPIT_Y),
         (0.5 * (chest + waist) + 0.003, 0.32),
@@ -140,21 +136,15 @@ def _trunk_folds(spec: GarmentSpec, body: Body, rng: np.random.Generator) -> tup
     for side in (-1, 1):
         x, y = side * body.chest, ARMPIT_Y + 0.015
         reach, fall = rng.uniform(0.03, 0.06), rng.uniform(0.03, 0.05)
-        folds.append(
-            crease([(x, y), (x - side * 0.5 * reach, y + 0.02), (x - side * reach, y + fall)], 0.004)
-        )
+        folds.append(crease([(x, y), (x - side * 0.5 * reach, y + 0.02), (x - side * reach, y + fall)], 0.004))
         for _ in range(2):
             x, y = side * (body.waist + 0.01), rng.uniform(WAIST_Y - 0.07, min(hem - 0.03, WAIST_Y + 0.04))
             reach, sag, end = rng.uniform(0.03, 0.075), rng.uniform(0.002, 0.014), rng.uniform(-0.004, 0.02)
-            folds.append(
-                crease([(x, y), (x - side * 0.5 * reach, y + sag), (x - side * reach, y + end)], 0.005)
-            )
+            folds.append(crease([(x, y), (x - side * 0.5 * reach, y + sag), (x - side * reach, y + end)], 0.005))
     for _ in range(2 + int(3 * spec.fit)):
         x, rise = rng.uniform(-0.8, 0.8) * body.waist, rng.uniform(0.05, 0.12)
         slant = rng.normal(0, 0.008)
-        folds.append(
-            crease([(x, hem - rise), (x + 0.4 * slant, hem - 0.5 * rise), (x + slant, hem - 0.004)], 0.005)
-        )
+        folds.append(crease([(x, hem - rise), (x + 0.4 * slant, hem - 0.5 * rise), (x + slant, hem - 0.004)], 0.005))
     return tuple(folds)
 
 
@@ -255,9 +245,7 @@ def _details(spec: GarmentSpec, body: Body, outline: Points, ease: float) -> lis
         line = spline([(-edge, hem - 0.010), (0, hem - 0.004 + drop), (edge, hem - 0.010)])
         pieces = [replace(seam(ribbon(line, 0.0013), spec.paint), clip=(outline,))]
     if spec.cut == "peplum":
-        line = spline(
-            [(-body.waist - ease, WAIST_Y - 0.008), (0, WAIST_Y), (body.waist + ease, WAIST_Y - 0.008)]
-        )
+        line = spline([(-body.waist - ease, WAIST_Y - 0.008), (0, WAIST_Y), (body.waist + ease, WAIST_Y - 0.008)])
         pieces.append(replace(seam(ribbon(line, 0.0022), spec.paint), clip=(outline,)))
     if spec.cut in ("shirt", "shortshirt") and spec.seed % 3:
         pocket = np.array([(0.026, 0.252), (0.066, 0.252), (0.066, 0.286), (0.046, 0.298), (0.026, 0.286)])

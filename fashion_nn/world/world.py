@@ -50,9 +50,7 @@ def is_world(folder: Path, config: WorldConfig) -> bool:
         return False
 
 
-def write_world(
-    folder: Path, config: WorldConfig, *, progress: Callable[[int, int], None] | None = None
-) -> Path:
+def write_world(folder: Path, config: WorldConfig, *, progress: Callable[[int, int], None] | None = None) -> Path:
     """Draw the world of `config` into `folder`, unless it is there already; returns `folder`.
 
     The world grows under another name beside `folder`, file by whole file, and takes its name when it is

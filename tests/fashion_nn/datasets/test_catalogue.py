@@ -149,9 +149,7 @@ def test_a_refusal_lists_everything_at_once(write_catalogue):
         (ITEMS, BOUGHT[1:], "missing: user_id, item_id, timestamp"),
     ],
 )
-def test_what_leaves_nothing_to_read_is_an_error_either_way(
-    write_catalogue, items, interactions, reason, on_problem
-):
+def test_what_leaves_nothing_to_read_is_an_error_either_way(write_catalogue, items, interactions, reason, on_problem):
     with pytest.raises(DataError, match=reason):
         read_catalogue(write_catalogue(items, interactions), on_problem=on_problem)
 

@@ -89,9 +89,7 @@ def test_a_file_of_python_2_is_read_whole(contents, tmp_path):
     assert [items.tolist() for items in split.train] == [[0, 1, 2], [3]]
     assert split.validation.tolist() == [3, 4] and split.test.tolist() == [4, 5]
     assert catalogue.interactions.tolist() == [[0, 0], [0, 1], [0, 2], [0, 3], [0, 4], [1, 3], [1, 4], [1, 5]]
-    assert [decode(picture.read()).getpixel((0, 0))[0] for picture in catalogue.pictures] == [
-        40 * i for i in range(6)
-    ]
+    assert [decode(picture.read()).getpixel((0, 0))[0] for picture in catalogue.pictures] == [40 * i for i in range(6)]
 
 
 def pickletools_names(path: Path) -> set[bytes]:

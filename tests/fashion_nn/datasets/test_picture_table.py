@@ -77,9 +77,7 @@ def test_no_pictures_make_an_empty_table(tmp_path):
 def test_the_second_time_nothing_is_decoded(greys, tmp_path):
     reports: list[tuple[int, int]] = []
     for _ in range(2):
-        PictureTable.build(
-            greys, height=8, width=6, cache=tmp_path, progress=lambda *seen: reports.append(seen)
-        )
+        PictureTable.build(greys, height=8, width=6, cache=tmp_path, progress=lambda *seen: reports.append(seen))
     assert reports == [(5, 5)]
 
 

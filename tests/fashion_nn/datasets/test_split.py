@@ -63,9 +63,7 @@ def test_the_last_bought_is_tested(bought):
     split = leave_one_out(catalogue, seed=0, order="last")
     for user in np.flatnonzero(split.test >= 0):
         own = catalogue.interactions[:, 0] == user
-        by_time = catalogue.interactions[own, 1][
-            np.argsort(catalogue.timestamps[own], kind="stable")
-        ].tolist()
+        by_time = catalogue.interactions[own, 1][np.argsort(catalogue.timestamps[own], kind="stable")].tolist()
         assert split.test[user] == by_time[-1]
         assert split.validation[user] == [item for item in by_time if item != by_time[-1]][-1]
 
@@ -88,9 +86,7 @@ def test_an_unknown_order_is_refused():
 
 
 def test_training_counts_are_over_training_alone():
-    split = Split(
-        train=[np.array([0, 2]), np.array([2])], validation=np.array([1, -1]), test=np.array([3, -1])
-    )
+    split = Split(train=[np.array([0, 2]), np.array([2])], validation=np.array([1, -1]), test=np.array([3, -1]))
     assert split.training_counts(5).tolist() == [1, 0, 2, 0, 0]
 
 

@@ -105,8 +105,7 @@ def test_stripes_run_across_and_pinstripes_down():
 def test_longer_sleeves_and_hems_cover_more():
     bare, long = replace(TEE, sleeve=0.2), replace(TEE, sleeve=0.5)
     wide = [
-        np.ptp(np.where(cover(g).max(0) > 0.5)[0]) / np.ptp(np.where(cover(g).max(1) > 0.5)[0])
-        for g in (bare, long)
+        np.ptp(np.where(cover(g).max(0) > 0.5)[0]) / np.ptp(np.where(cover(g).max(1) > 0.5)[0]) for g in (bare, long)
     ]
     assert wide[1] > wide[0]
 

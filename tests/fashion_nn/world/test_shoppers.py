@@ -18,9 +18,7 @@ CONFIG = WorldConfig(items_per_category=40, item_size=64, shoppers=200)
 
 @pytest.fixture(scope="module")
 def seen() -> np.ndarray:
-    pictures = [
-        np.asarray(draw_garment(item_spec(CONFIG, k), height=64, width=64)[0]) for k in range(CONFIG.items)
-    ]
+    pictures = [np.asarray(draw_garment(item_spec(CONFIG, k), height=64, width=64)[0]) for k in range(CONFIG.items)]
     return looks(torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2) / 127.5 - 1).numpy()
 
 

@@ -62,8 +62,7 @@ def test_truths_show_the_person_in_the_wanted_garment(small):
     folder = small / "pairs" / "test"
     for row in truths:
         worn, truth = (
-            np.asarray(Image.open(folder / p), float)
-            for p in (f"image/{row['person']}", f"truth/{row['truth']}")
+            np.asarray(Image.open(folder / p), float) for p in (f"image/{row['person']}", f"truth/{row['truth']}")
         )
         assert worn.shape == truth.shape
         assert (folder / "cloth" / row["wanted"]).exists() and row["wanted"] != row["worn"]
@@ -166,9 +165,7 @@ def test_fingerprints_tell_worlds_apart_but_not_workers():
     assert len({c.fingerprint() for c in (SMALL, configs.debug(), configs.demo(), configs.showcase())}) == 4
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("item_size", 8), ("workers", 0), ("full_length", 1.5), ("quality", 101)]
-)
+@pytest.mark.parametrize(("field", "value"), [("item_size", 8), ("workers", 0), ("full_length", 1.5), ("quality", 101)])
 def test_wrong_values_are_named_with_their_limits(field, value):
     with pytest.raises(ValueError, match=rf"{field}.*{value}"):
         replace(WorldConfig(), **{field: value})
