@@ -1,6 +1,7 @@
 """The command line of Atelier: each command calls into a package below. What goes wrong is said in one line."""
 
 import asyncio
+import logging
 import os
 import shlex
 import sys
@@ -96,7 +97,9 @@ def train(context: typer.Context, network: Annotated[str, typer.Argument(help="d
     from training import arguments, recipe
 
     order, _ = arguments.read(recipe.find(network), context.args)  # refused here rather than in the job
-    command = ["python", "-m", f"training.{network}", *context.args, "--data", order.data]
+    command = ["python", "-m", f"training.{network}", *context.args]
+    if order.data not in command:  # a local path: the job starts elsewhere
+        command += ["--data", order.data]
     reach_cluster()
     asyncio.run(follow(shlex.join(command)))
 
@@ -176,6 +179,7 @@ async def follow(entrypoint: str) -> None:
     """Run a program as a Ray job and print its log until it ends; an interrupt stops the job."""
     from ray.job_submission import JobStatus, JobSubmissionClient
 
+    logging.getLogger("ray").setLevel(logging.WARNING)
     client = JobSubmissionClient()
     job = client.submit_job(entrypoint=entrypoint)
     say(f"job {job}: {entrypoint}")
@@ -185,9 +189,8 @@ async def follow(entrypoint: str) -> None:
     except asyncio.CancelledError:
         client.stop_job(job)
         raise
-    status, last = client.get_job_status(job), client.get_job_info(job).message
-    if status != JobStatus.SUCCEEDED:
-        raise RuntimeError(f"job {job} {status.lower()}: {last}")
+    if (status := client.get_job_status(job)) != JobStatus.SUCCEEDED:
+        raise TyperException(f"job {job} {status.lower()}; its log is above")
 
 
 def describe(settings: "Settings", url: str) -> None:
