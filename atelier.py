@@ -91,7 +91,7 @@ def push(
         say(f"{push_folder(folder, url, settings)} files sent to {url}")
 
 
-@app.command(context_settings=PASSED_ON, add_help_option=False)
+@app.command(context_settings=PASSED_ON)
 def train(context: typer.Context, network: Annotated[str, typer.Argument(help="dvbpr, cgan or cagan")]) -> None:
     """Train as a Ray job on the cluster that `atelier up` runs; options as of python -m training.NETWORK."""
     from training import arguments, recipe
