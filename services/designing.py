@@ -20,6 +20,8 @@ from services.release_loader import Release
 
 Climb = Callable[[Ascent], Awaitable[Ascended]]
 FINALISTS = 4  # an inversion goes on with one start in so many
+INVERSION_REALISM = 0.02  # costs next to no likeness, and keeps the code where pictures are plausible
+RELEASE = 3.0  # by which each stage's pull to the origin is weaker than the former's
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,12 +102,13 @@ class Alteration:
         return stages
 
     def pulls(self) -> list[float]:
-        """The closeness of each stage: falls from the request's to nothing, first fast and then slowly."""
-        last = max(1, self.request.stages - 1)
-        return [self.request.closeness * (1 - stage / last) ** 2 for stage in range(self.request.stages)]
+        """The closeness of each stage: falls from the request's by the same factor each time, at last to nothing."""
+        falling = [self.request.closeness / RELEASE**stage for stage in range(self.request.stages)]
+        return falling if len(falling) == 1 else [*falling[:-1], 0.0]
 
     def _inversion(self, target: Tensor, starts: Tensor, *, steps: int, keep: int) -> Ascent:
-        weights = Weights(preference=0.0, realism=0.0, reconstruction=1.0)
+        realism = INVERSION_REALISM * self.request.realism
+        weights = Weights(preference=0.0, realism=realism, reconstruction=1.0)
         return self._ascent(starts, weights, steps, target=target, keep=keep)
 
     def _ascent(

@@ -157,7 +157,7 @@ class AlterRequest(Request):
     picture: PictureInput
     category: Identity | None = Field(None, description="needed for a picture sent along")
     stages: int = Field(5, ge=1, le=10)
-    closeness: float = Field(1.0, ge=0, le=1000, description="pull to the start in the first stage; falls to 0")
+    closeness: float = Field(5.0, ge=0, le=1000, description="pull to the start in the first stage; falls to 0")
     restarts: Restarts = 8
     steps: Steps = 30
     realism: Realism = 1.0

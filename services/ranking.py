@@ -37,6 +37,7 @@ class Shoppers:
     position: dict[str, int]
     tastes: Floats
     bought: pa.ChunkedArray
+    usual_length: float  # median ‖θ‖
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,7 +50,11 @@ class Ranker:
     decay: float  # λ_θ of the training
 
     def taste(self, shopper: Shopper) -> Taste:
-        """A known shopper's taste, or that of a new one by what they like. Raises UnknownShopper, UnknownItem."""
+        """A known shopper's taste, or that of a new one by what they like. Raises UnknownShopper, UnknownItem.
+
+        A new one is no longer than tastes of this release usually are: training stops before they reach the
+        optimum that the fold-in finds, and designs weigh preference against realism on that scale.
+        """
         began = time.perf_counter()
         vector = self._vector(shopper)
         return Taste(vector=vector, release=self.release.id, work=_since(began))
@@ -100,7 +105,8 @@ class Ranker:
         others = np.setdiff1d(self._sample(), liked)
         if not len(others):
             others = liked
-        return fold_in(self.catalogue.looks[liked], self.catalogue.looks[others], decay=self.decay)
+        taste = fold_in(self.catalogue.looks[liked], self.catalogue.looks[others], decay=self.decay)
+        return taste * min(1.0, self.shoppers.usual_length / max(1e-12, float(np.linalg.norm(taste))))
 
     def _sample(self) -> NDArray[np.int64]:
         """The same items every time, spread over the catalogue."""
@@ -161,6 +167,7 @@ def load_ranker(release: Release) -> Ranker:
     items = pq.read_table(release.folder / "items.parquet")
     users = pq.read_table(release.folder / "users.parquet")
     item_ids, user_ids = items["item_id"].to_pylist(), users["user_id"].to_pylist()
+    tastes = _vectors(users["taste"])
     class_of = {name: at for at, name in enumerate(release.categories)}
     return Ranker(
         release=release,
@@ -173,8 +180,9 @@ def load_ranker(release: Release) -> Ranker:
         ),
         shoppers=Shoppers(
             position={user_id: at for at, user_id in enumerate(user_ids)},
-            tastes=_vectors(users["taste"]),
+            tastes=tastes,
             bought=users["bought"],
+            usual_length=float(np.median(np.linalg.norm(tastes, axis=1))) if len(tastes) else np.inf,
         ),
         decay=max(1e-6, float(release.manifest["configs"]["dvbpr"]["taste_decay"])),
     )

@@ -87,8 +87,7 @@ def test_stages_never_fall_though_realism_pulls_the_other_way(studio: Studio, cl
 
 
 def test_closeness_falls_to_nothing(studio: Studio) -> None:
-    pulls = alteration(studio, stages=5, closeness=8.0).pulls()
-    assert pulls == [8.0, 4.5, 2.0, 0.5, 0.0]
+    assert alteration(studio, stages=4, closeness=9.0).pulls() == [9.0, 3.0, 1.0, 0.0]
     assert alteration(studio, stages=1, closeness=8.0).pulls() == [8.0]
 
 

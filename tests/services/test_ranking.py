@@ -63,6 +63,12 @@ def test_somebody_new_gets_more_of_what_they_like(ranker: Ranker) -> None:
     assert np.mean(liked) > np.mean(reply.scores)
 
 
+def test_a_new_taste_is_no_longer_than_known_ones_usually_are(ranker: Ranker) -> None:
+    taste = ranker.taste(Shopper(likes=["item-02"])).vector
+    lengths = np.linalg.norm(ranker.shoppers.tastes, axis=1)
+    assert 0 < np.linalg.norm(taste) <= np.median(lengths) * 1.001
+
+
 def test_liking_twice_is_liking_and_liking_everything_is_no_taste(ranker: Ranker) -> None:
     once, twice = (ranker.taste(Shopper(likes=["item-02"] * n)).vector for n in (1, 2))
     np.testing.assert_array_equal(once, twice)
