@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cluster.releases import ReleaseStore
     from cluster.settings import Settings
 
-INTERRUPTED = 130  # the exit code of what was interrupted before it was done
+INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -219,10 +219,10 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Carry out one command line; the exit code. ATELIER_TRACEBACK=1 shows where an error came from."""
     try:
-        return app(arguments, prog_name="atelier", standalone_mode=False) or 0
-    except KeyboardInterrupt:
-        print("atelier: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        code = app(arguments, prog_name="atelier", standalone_mode=False) or 0
+        if code == INTERRUPTED:
+            print("atelier: interrupted", file=sys.stderr)
+        return code
     except Exception as error:
         if os.environ.get("ATELIER_TRACEBACK"):
             raise

@@ -95,6 +95,15 @@ def test_releases_are_listed_and_promoted(tmp_path: Path, capsys: pytest.Capture
     assert len(lines) == 4  # old was the first to serve, too
 
 
+def test_an_interrupt_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupted(text: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(atelier, "say", interrupted)
+    assert atelier.run(["releases"]) == 130
+    assert capsys.readouterr().err == "atelier: interrupted\n"
+
+
 def test_help_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert atelier.run(["--help"]) == 0
     out = capsys.readouterr().out
