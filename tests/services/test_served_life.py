@@ -22,7 +22,7 @@ from tests.services.processes import replicas
 
 KNOWN = {"user_id": "shopper-0"}
 DESIGN = {"shopper": KNOWN, "category": "men-tops", "k": 1, "restarts": 4, "steps": 5}
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 
 
 def handle(deployment: str) -> Any:
