@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -88,7 +89,11 @@ class Demonstration:
             if not there:
                 shutil.rmtree(folder, ignore_errors=True)
             workers = min(8, len(os.sched_getaffinity(0)))
-            write_world(folder, replace(config, workers=workers), progress=self.quarters)
+            write_world(
+                folder,
+                replace(config, workers=workers),
+                progress=by_quarters(partial(self.progress.line, prefix="draw")),
+            )
             what = f"{config.shoppers:,} shoppers, {config.pairs_train:,} pairs"
             note.text = f"{6 * config.items_per_category:,} items, {what}{', drawn before' * there}"
         return folder
@@ -168,7 +173,15 @@ class Demonstration:
         wait_to_be_interrupted()
         self.progress.say("stopping")
 
-    def quarters(self, done: int, total: int) -> None:
-        """Say how far the drawing is, four times."""
-        if done * 4 // total > (done - 1) * 4 // total:
-            self.progress.line(f"{done:,} of {total:,} pictures", prefix="draw")
+
+def by_quarters(say: Callable[[str], None]) -> Callable[[int, int], None]:
+    """A listener for (drawn, in all) that speaks four times, however large the steps are."""
+    said = 0
+
+    def listen(drawn: int, total: int) -> None:
+        nonlocal said
+        if (quarter := drawn * 4 // total) > said:
+            said = quarter
+            say(f"{drawn:,} of {total:,} pictures")
+
+    return listen
