@@ -88,7 +88,7 @@ class Demonstration:
             there = is_world(folder, config) and not self.options.fresh
             if not there:
                 shutil.rmtree(folder, ignore_errors=True)
-            workers = min(8, len(os.sched_getaffinity(0)))
+            workers = min(8, os.cpu_count() or 1)
             write_world(
                 folder,
                 replace(config, workers=workers),
