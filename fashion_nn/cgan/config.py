@@ -79,7 +79,7 @@ def demo() -> CGANConfig:
         discriminator_norm="spectral",
         discriminator_hidden=0,
         batch_size=16,
-        steps=1_500,
+        steps=1_800,
         generator_rate=3e-4,
         discriminator_rate=5e-4,
         beta1=0.0,
