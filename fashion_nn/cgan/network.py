@@ -56,7 +56,7 @@ class Discriminator(nn.Module):
     def __init__(self, config: CGANConfig, n_categories: int) -> None:
         super().__init__()
         w, c = config.discriminator_width, n_categories
-        self.n_categories = n_categories
+        self.n_categories, self.picture_size = n_categories, config.picture_size
         self.convolutions = nn.ModuleList(
             nn.Conv2d(inputs + c, outputs, 5, stride=2, padding=2)
             for inputs, outputs in ((3, w), (w, 2 * w), (2 * w, 4 * w), (4 * w, 8 * w))

@@ -15,7 +15,7 @@ class Look(nn.Module):
 
     def __init__(self, config: DVBPRConfig) -> None:
         super().__init__()
-        self.picture_size = config.picture_size
+        self.picture_size, self.dimensions = config.picture_size, config.dimensions
         self.features = cnn_f(config) if config.backbone == "cnn-f" else compact(config)
         self.head = head(self._feature_count(), config)
 

@@ -1,0 +1,260 @@
+"""The latent engine: many shoppers' ascents in one pass, joining and leaving between steps.
+
+    step = schedule → run → harvest
+
+Rows that wait join and rows that are done leave between any two steps, so nobody waits for the slowest. The scheduler
+decides who runs, the slots hold where each row is, a step is one pass of the networks; this room ties them together.
+It is not safe for threads: `loop.Loop` runs it in one.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fashion_nn.latent.ascent import Ascended, Ascent, Plan
+from fashion_nn.latent.folding import folded
+from fashion_nn.latent.memory import footprint
+from fashion_nn.latent.objective import Networks
+from fashion_nn.latent.passes import Precision, prepared
+from fashion_nn.latent.scheduler import Ending, Request, Scheduler, State
+from fashion_nn.latent.slots import Slots
+
+GIB = 2**30
+MOST_SLOTS = {"cpu": 64, "cuda": 512}  # unless a number is asked for
+CPU = torch.device("cpu")
+LOOK_EVERY = 8  # steps between two looks on a device that would have to be waited for
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineConfig:
+    """How large an engine may be."""
+
+    memory_bytes: int = 4 * GIB
+    slots: int | None = None  # by default as many as the memory has room for
+    max_waiting: int = 512  # rows
+    precision: Precision = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the running ascent of a request is: its best so far, on the host."""
+
+    step: int
+    steps: int
+    objective: float
+    preference: float
+    realism: float
+    picture: Tensor  # [3, S, S] in [-1, 1]
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class Task(Request):
+    """A plan on its way through the engine; `result` or `error` once it has ended."""
+
+    plan: Plan[Any]
+    ascent: Ascent  # under way
+    left: int = 0  # passes of it
+    began: int = 0  # the engine's step count when it was put into its slots
+    result: Any = None
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class Stats:
+    """What an engine has done, and where its time went."""
+
+    steps: int = 0
+    row_steps: int = 0
+    most_rows: int = 0  # of one step
+    run_s: float = 0.0  # in the networks
+    other_s: float = 0.0  # scheduling and harvesting
+    endings: dict[Ending, int] = field(default_factory=lambda: dict.fromkeys(Ending, 0))
+
+
+class DeadlinePassed(Exception):
+    """A request's time was up before there was anything to give."""
+
+
+class Engine:
+    """A fixed number of slots over frozen networks. Warm when it is made. Raises DoesNotFit."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        config: EngineConfig = EngineConfig(),
+        *,
+        device: torch.device = CPU,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        networks = Networks(*(network.to(device) for network in networks))
+        needed = footprint(folded(networks), device)
+        slots = needed.slots(config.memory_bytes, wanted=config.slots, most=MOST_SLOTS[device.type])
+        self.memory_bytes = needed.of(slots)
+        self.slots = Slots.empty(slots, networks, device)
+        self._run, self.dtype = prepared(networks, self.slots, config.precision)
+        self.scheduler: Scheduler[Task] = Scheduler(slots, max_waiting=config.max_waiting)
+        self.clock, self.stats = clock, Stats()
+        self._looks = Looks(self.slots)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody waits or runs."""
+        return bool(self.scheduler.waiting or self.scheduler.running)
+
+    def submit(self, plan: Plan[Any], *, priority: int = 0, deadline: float = math.inf) -> Task:
+        """Let a plan's first ascent wait for its slots. Raises Full, and ValueError for more rows than slots."""
+        ascent = next(plan.ascents)
+        task = Task(plan=plan, ascent=ascent, rows=ascent.rows, steps=plan.passes, priority=priority, deadline=deadline)
+        self.scheduler.add(task, self.clock())
+        return task
+
+    def cancel(self, task: Task) -> None:
+        """Nobody waits for this any more: its slots are free at the next step."""
+        self._end(task, Ending.CANCELLED)
+
+    def step(self, lock: AbstractContextManager[Any] | None = None) -> None:
+        """Schedule, run, harvest. Tasks may be submitted and cancelled meanwhile by whoever holds the lock."""
+        lock = lock or nullcontext()
+        began = time.perf_counter()
+        with lock:
+            self._schedule()
+            running = sorted(slot for task in self.scheduler.running for slot in task.slots)
+        ready = time.perf_counter()
+        if running:
+            self._run(running)
+        ran = time.perf_counter()
+        with lock:
+            if running:
+                self._count(len(running))
+                self._harvest()
+            self.stats.run_s += ran - ready
+            self.stats.other_s += ready - began + time.perf_counter() - ran
+
+    def fail(self, error: Exception) -> None:
+        """What runs cannot be computed: end it."""
+        for task in list(self.scheduler.running):
+            self._end(task, Ending.FAILED, error=error)
+
+    def look(self, task: Task) -> Progress | None:
+        """The best so far of a task that runs, between two steps. The host waits for the device."""
+        if not task.slots or task.left == task.ascent.passes:
+            return None
+        at = torch.tensor(task.slots, device=self.slots.hidden.device)
+        best = at[self.slots.highest[at].argmax()]
+        judged = (self.slots.highest, self.slots.preference, self.slots.realism)
+        return Progress(
+            task.ascent.passes - task.left - 1,
+            task.ascent.steps,
+            *(float(column[best]) for column in judged),
+            self.slots.picture[best].cpu(),
+        )
+
+    def complete(self, plans: Iterable[Plan[Any]]) -> list[Any]:
+        """Run plans together to their end; each one's result, or the error that it ended with."""
+        tasks = [self.submit(plan) for plan in plans]
+        while self.busy:
+            self.step()
+        return [task.result if task.error is None else task.error for task in tasks]
+
+    def ascend(self, ascents: Iterable[Ascent]) -> list[Ascended | Exception]:
+        """Run ascents together to their end."""
+        return self.complete(Plan.of(ascent) for ascent in ascents)
+
+    def _schedule(self) -> None:
+        admitted, late = self.scheduler.schedule(self.clock())
+        for task in admitted:
+            self._begin(task, task.ascent)
+        for task in late:
+            self._end(task, Ending.DEADLINE, error=DeadlinePassed("no slots were free in time"))
+
+    def _count(self, rows: int) -> None:
+        self.scheduler.stepped()
+        for task in self.scheduler.running:
+            task.left -= 1
+        self.stats.steps += 1
+        self.stats.row_steps += rows
+        self.stats.most_rows = max(self.stats.most_rows, rows)
+
+    def _harvest(self) -> None:
+        """Take what is done out of the slots, and let plans go on."""
+        now = self.clock()
+        self._looks.refresh(self.stats.steps)
+        for task in list(self.scheduler.running):
+            late = task.deadline <= now
+            if late or not task.left or self._looks.ends(task.slots, task.began):
+                self._advance(task, late)
+
+    def _begin(self, task: Task, ascent: Ascent) -> None:
+        task.ascent, task.left, task.began = ascent, ascent.passes, self.stats.steps + 1
+        self.slots.load(task.slots, ascent)
+
+    def _advance(self, task: Task, late: bool) -> None:
+        """Hand a plan what its ascent has come to, and go on with the next, or end."""
+        try:
+            found = self.slots.harvest(task.slots, task.ascent)
+            ascent = task.plan.ascents.send(found)
+            if late:
+                raise DeadlinePassed("there was no time for all ascents")
+            if ascent.passes > task.steps:
+                raise ValueError(f"an ascent of {ascent.passes} passes, but {task.steps} were left")
+            self.scheduler.narrow(task, ascent.rows)
+            self._begin(task, ascent)
+        except StopIteration as done:
+            task.result = done.value
+            self._end(task, Ending.DEADLINE if late else Ending.FINISHED)
+        except DeadlinePassed as error:
+            self._end(task, Ending.DEADLINE, error=error)
+        except Exception as error:  # of this request alone: the others go on
+            self._end(task, Ending.FAILED, error=error)
+
+    def _end(self, task: Task, ending: Ending, *, error: Exception | None = None) -> None:
+        if task.state is State.ENDED:
+            return
+        task.error = error
+        self.scheduler.end(task, ending)
+        task.plan.ascents.close()
+        self.stats.endings[ending] += 1
+
+
+class Looks:
+    """Which slots are over before their time: settled, or broken.
+
+    On a processor that is read after every step. A GPU is not waited for: every LOOK_EVERY steps a copy is queued, and
+    read once it is there. A row that is over gains nothing more, so it ends a little later with the same answer.
+    """
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+        self.step = 0  # at which what is known was so
+        self.settled: list[bool] = [False] * len(slots.settled)
+        self.broken: list[bool] = self.settled
+        self._queued: tuple[int, Tensor, torch.cuda.Event] | None = None
+
+    def refresh(self, step: int) -> None:
+        """After a step, the number of which is told."""
+        if not self.slots.settled.is_cuda:
+            self._know(step, torch.stack([self.slots.settled, self.slots.broken]))
+        elif self._queued is None and step % LOOK_EVERY == 0:
+            copy = torch.stack([self.slots.settled, self.slots.broken]).to("cpu", non_blocking=True)
+            event = torch.cuda.Event()
+            event.record()
+            self._queued = step, copy, event
+        elif self._queued is not None and self._queued[2].query():
+            self._know(*self._queued[:2])
+            self._queued = None
+
+    def ends(self, slots: Sequence[int], since: int) -> bool:
+        """Whether a request that has held these slots since a step is over: all rows settled, or one broken."""
+        if since > self.step:
+            return False
+        return all(self.settled[slot] for slot in slots) or any(self.broken[slot] for slot in slots)
+
+    def _know(self, step: int, flags: Tensor) -> None:
+        self.step = step
+        self.settled, self.broken = flags.tolist()
