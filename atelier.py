@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -109,14 +110,17 @@ def publish(
     dvbpr: Annotated[str, typer.Option(metavar="RUN", help="the recommender's")],
     cgan: Annotated[str, typer.Option(metavar="RUN", help="the generator's")],
     cagan: Annotated[str, typer.Option(metavar="RUN", help="the fitting room's")],
+    bank: Annotated[int, typer.Option(metavar="N", help="codes a category of the seed bank; 0: none")] = 4096,
     by: Annotated[str | None, typer.Option(help="who publishes; you")] = None,
     why: Annotated[str, typer.Option(help="kept in the history")] = "",
 ) -> None:
-    """Make three finished runs a release, and the one that serves."""
+    """Make finished runs a release, and the one that serves."""
     from training import publish as publishing
+    from training.progress import by_quarters
 
+    listen = by_quarters(partial(print, file=sys.stderr, flush=True), publishing.BANKED)
     with bucket() as settings:
-        say(publishing.publish(settings, dvbpr, cgan, cagan, by=by, why=why))
+        say(publishing.publish(settings, dvbpr, cgan, cagan, bank=bank, by=by, why=why, listen=listen))
 
 
 @app.command()

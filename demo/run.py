@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +26,7 @@ from demo.trainings import Trainings
 from demo.visit import Visit
 from demo.visitors import World
 from fashion_nn.world.world import is_world, write_world
+from training.progress import by_quarters
 
 READY_S = 120.0
 
@@ -92,7 +92,7 @@ class Demonstration:
             write_world(
                 folder,
                 replace(config, workers=workers),
-                progress=by_quarters(partial(self.progress.line, prefix="draw")),
+                progress=by_quarters(partial(self.progress.line, prefix="draw"), "pictures"),
             )
             what = f"{config.shoppers:,} shoppers, {config.pairs_train:,} pairs"
             note.text = f"{6 * config.items_per_category:,} items, {what}{', drawn before' * there}"
@@ -134,10 +134,16 @@ class Demonstration:
             if current is not None and runs.made(releases.manifest(current)):
                 note.text = f"{current} is made of these runs"
                 return
-            from training.publish import publish
+            from training.publish import BANKED, publish
 
-            names = {f"{network}_run": run for network, run in runs.names().items()}
-            note.text = publish(self.settings, **names, by="demo", why=f"trained by the {runs.size.name} demonstration")
+            note.text = publish(
+                self.settings,
+                **{f"{network}_run": run for network, run in runs.names().items()},
+                bank=runs.size.bank,
+                by="demo",
+                why=f"trained by the {runs.size.name} demonstration",
+                listen=by_quarters(partial(self.progress.line, prefix="bank"), BANKED),
+            )
 
     def serve(self) -> str:
         """The URL of the running application."""
@@ -172,16 +178,3 @@ class Demonstration:
         self.progress.say("\nCtrl-C ends it, and everything it started.")
         wait_to_be_interrupted()
         self.progress.say("stopping")
-
-
-def by_quarters(say: Callable[[str], None]) -> Callable[[int, int], None]:
-    """A listener for (drawn, in all) that speaks four times, however large the steps are."""
-    said = 0
-
-    def listen(drawn: int, total: int) -> None:
-        nonlocal said
-        if (quarter := drawn * 4 // total) > said:
-            said = quarter
-            say(f"{drawn:,} of {total:,} pictures")
-
-    return listen

@@ -13,6 +13,7 @@ class Size:
 
     name: str
     world: WorldConfig
+    bank: int = 2048  # codes a category of the seed bank
     visitors: int = 3  # shoppers with boards; one more is known by likes alone
     likes: int = 5  # that somebody new tells
     sitters: int = 8  # persons fitted with the garment they want
@@ -28,4 +29,4 @@ def demo() -> Size:
 def debug() -> Size:
     """The whole path in a minute, with networks that have learnt nothing."""
     few = {"restarts": 3, "steps": 2}
-    return Size(name="debug", world=worlds.debug(), visitors=2, likes=2, sitters=2, design=few, alter=few)
+    return Size(name="debug", world=worlds.debug(), bank=64, visitors=2, likes=2, sitters=2, design=few, alter=few)

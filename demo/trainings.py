@@ -45,11 +45,12 @@ class Trainings:
             remove(self.store, runs.key(run) + "/")
 
     def made(self, manifest: Mapping[str, Any]) -> bool:
-        """Whether a release is made of these runs as they are."""
+        """Whether a release is made of these runs as they are, with the seed bank of this size."""
         known = {network: runs.read(self.store, run) for network, run in self.names().items()}
         wanted = {network: {"run": each.run, "step": each.step} for network, each in known.items() if each}
         trained = {network: each.metrics for network, each in known.items() if each}
-        return manifest["runs"] == wanted and manifest["metrics"] == trained
+        bank = manifest["configs"].get("bank", {}).get("codes", 0)
+        return manifest["runs"] == wanted and manifest["metrics"] == trained and bank == self.size.bank
 
     def carry_out(self, note: Note) -> None:
         """Train whatever is not trained yet. Raises StepFailed."""

@@ -146,6 +146,19 @@ class _Follower:
             self.seen += 1
 
 
+def by_quarters(say: Callable[[str], object], what: str) -> Callable[[int, int], None]:
+    """A listener for (done, in all) that speaks four times, however large the steps are."""
+    said = 0
+
+    def listen(done: int, total: int) -> None:
+        nonlocal said
+        if (quarter := done * 4 // total) > said:
+            said = quarter
+            say(f"{done:,} of {total:,} {what}")
+
+    return listen
+
+
 def duration(seconds: float) -> str:
     """Seconds as a reader wants them: 8 s, 3 min 20 s, 2 h 05 min."""
     whole = round(seconds)

@@ -1,19 +1,19 @@
-"""Three finished runs become one release: `python -m training.publish --dvbpr RUN --cgan RUN --cagan RUN`.
+"""Finished runs become one release: `python -m training.publish --dvbpr RUN --cgan RUN --cagan RUN`.
 
 dvbpr.safetensors   Φ alone; the tastes are in users.parquet
 cgan.safetensors    generator.* (its average), discriminator.*
 cagan.safetensors   the generator (its average)
+bank.safetensors    the seed bank: codes, looks, realism
 items.parquet       item_id, category, picture (its key in the bucket), look float32[K]
 users.parquet       user_id, taste float32[K], bought (item ids)
 """
 
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,68 +24,69 @@ from torch import Tensor, nn
 from cluster.local_s3 import bucket_at_hand
 from cluster.mirror import mirror
 from cluster.object_store import ObjectStore, open_store
+from cluster.ray_runtime import connected
 from cluster.releases import ReleaseStore
 from cluster.settings import Settings
-from fashion_nn import configs
-from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Generator as Fitter
-from fashion_nn.cgan.config import CGANConfig
 from fashion_nn.cgan.network import Discriminator, Generator
 from fashion_nn.datasets.catalogue import Catalogue
 from fashion_nn.datasets.sources import PictureSource
-from fashion_nn.dvbpr.config import DVBPRConfig
 from fashion_nn.dvbpr.network import Look, Recommender
+from fashion_nn.latent.objective import Networks
 from fashion_nn.pictures import normalise
-from fashion_nn.state_files import StateError, save_weights
-from training import checkpoints, runs
+from fashion_nn.state_files import save_weights
+from training import runs
 from training.arguments import Parser
 from training.catalogue_data import Rows, open_catalogue
 from training.command import told_in_one_line
-from training.errors import TrainingError, in_one_line
-from training.recipe import NETWORKS, Source
+from training.errors import TrainingError
+from training.progress import by_quarters
+from training.recipe import Source
 from training.runs import RunRecord
+from training.trained import Trained, load
 
 BATCH = 128  # pictures that Φ looks at at once
-CONFIGS = {"dvbpr": DVBPRConfig, "cgan": CGANConfig, "cagan": CAGANConfig}
+NEEDED = ("dvbpr", "cgan", "cagan")
+BANK, BANK_LIMITS = 4096, (64, 65_536)  # codes a category
+BANK_SEED = 0
+BANKED = "codes of the seed bank"
 MAGIC = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"RIFF": "webp"}
 
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A finished run with its config and the state of its step."""
-
-    record: RunRecord
-    config: Any
-    state: Mapping[str, Any]
-
-    def fill(self, module: nn.Module, part: str) -> nn.Module:
-        """`module` with the weights called `part`, in eval mode. TrainingError names the run where they do not fit."""
-        try:
-            module.load_state_dict(self.state[part])
-        except (KeyError, RuntimeError) as error:
-            raise TrainingError(f"run {self.record.run!r} does not fit this code: {in_one_line(error)}") from error
-        return module.eval()
+Listener = Callable[[int, int], None]  # codes done, of how many
 
 
 def publish(
-    settings: Settings, dvbpr_run: str, cgan_run: str, cagan_run: str, *, by: str | None = None, why: str = ""
+    settings: Settings,
+    dvbpr_run: str,
+    cgan_run: str,
+    cagan_run: str,
+    *,
+    bank: int = BANK,
+    by: str | None = None,
+    why: str = "",
+    listen: Listener = lambda done, total: None,
 ) -> str:
-    """Build a release of three finished runs, make it the one that serves, and return its id.
+    """Build a release of finished runs, make it the one that serves, and return its id.
 
     The catalogue is read again where the recommender's run read it, so that its items are those of today; the
-    shoppers are those of the run. Raises TrainingError naming the run at fault, DataError, StoreError.
+    shoppers are those of the run. bank: codes a category of the seed bank, computed on Ray, of which `listen` is told
+    how many are done; 0 for none. Raises TrainingError naming the run at fault, DataError, StoreError, RayUnavailable.
     """
+    check_bank(bank)
     store = open_store(settings.bucket_url, settings)
-    names = dict(zip(NETWORKS, (dvbpr_run, cgan_run, cagan_run), strict=True))
+    names = dict(zip(NEEDED, (dvbpr_run, cgan_run, cagan_run), strict=True))
     records = {network: runs.finished(store, run, network) for network, run in names.items()}
     categories = agreed_categories(records)
     trained = {network: load(store, record) for network, record in records.items()}
+    networks = networks_of(trained, len(categories))
     with tempfile.TemporaryDirectory(prefix="atelier-release-") as folder:
-        files = write_weights(Path(folder), trained, len(categories))
+        files = write_weights(Path(folder), networks, trained["cagan"])
         files |= write_tables(Path(folder), trained["dvbpr"], categories, store, settings)
+        files |= write_bank(Path(folder), networks, len(categories), bank, settings, listen)
         return ReleaseStore(store).publish(
             files,
-            configs={network: record.config for network, record in records.items()},
+            configs={network: record.config for network, record in records.items()}
+            | ({"bank": {"codes": bank, "seed": BANK_SEED}} if bank else {}),
             metrics={network: record.metrics for network, record in records.items()},
             data={network: {"url": record.data, **record.counts} for network, record in records.items()},
             runs={network: {"run": record.run, "step": record.step} for network, record in records.items()},
@@ -93,6 +94,13 @@ def publish(
             by=by,
             why=why,
         )
+
+
+def check_bank(codes: int) -> None:
+    """Refuse a seed bank of a size that nobody can want."""
+    least, most = BANK_LIMITS
+    if codes and not least <= codes <= most:
+        raise TrainingError(f"bank is {codes}, but must be 0 (none) or between {least} and {most} codes a category")
 
 
 def agreed_categories(records: Mapping[str, RunRecord]) -> list[str]:
@@ -106,30 +114,42 @@ def agreed_categories(records: Mapping[str, RunRecord]) -> list[str]:
     return ours
 
 
-def load(store: ObjectStore, record: RunRecord) -> Trained:
-    """The last checkpoint of a finished run."""
-    try:
-        config = configs.from_json(CONFIGS[record.network], record.config)
-        state = checkpoints.download(store, record.run, runs.checkpoint_name(record.step))
-    except (ValueError, StateError) as error:
-        raise TrainingError(f"run {record.run!r} does not fit this code: {in_one_line(error)}") from error
-    return Trained(record, config, state["step"])
-
-
-def write_weights(folder: Path, trained: Mapping[str, Trained], n_categories: int) -> dict[str, Path]:
-    """The three weight files."""
-    files = {f"{network}.safetensors": folder / f"{network}.safetensors" for network in NETWORKS}
-    gan, fitter = trained["cgan"], trained["cagan"]
-    pair = nn.ModuleDict(
-        {
-            "generator": gan.fill(Generator(gan.config, n_categories), "average"),
-            "discriminator": gan.fill(Discriminator(gan.config, n_categories), "discriminator"),
-        }
+def networks_of(trained: Mapping[str, Trained], n_categories: int) -> Networks:
+    """The three networks of the latent engine."""
+    gan = trained["cgan"]
+    return Networks(
+        gan.fill(Generator(gan.config, n_categories), "average"),
+        gan.fill(Discriminator(gan.config, n_categories), "discriminator"),
+        recommender(trained["dvbpr"]).look,
     )
-    save_weights(files["dvbpr.safetensors"], recommender(trained["dvbpr"]).look)
-    save_weights(files["cgan.safetensors"], pair)
-    save_weights(files["cagan.safetensors"], fitter.fill(Fitter(fitter.config), "average"))
-    return files
+
+
+def write_weights(folder: Path, networks: Networks, fitter: Trained) -> dict[str, Path]:
+    """The three weight files."""
+    pair = nn.ModuleDict({"generator": networks.generator, "discriminator": networks.discriminator})
+    weights = {
+        "dvbpr.safetensors": networks.look,
+        "cgan.safetensors": pair,
+        "cagan.safetensors": fitter.fill(Fitter(fitter.config), "average"),
+    }
+    for name, network in weights.items():
+        save_weights(folder / name, network)
+    return {name: folder / name for name in weights}
+
+
+def write_bank(
+    folder: Path, networks: Networks, n_categories: int, codes: int, settings: Settings, listen: Listener
+) -> dict[str, Path]:
+    """bank.safetensors, unless it is to have no codes. Ray is imported only now."""
+    if not codes:
+        return {}
+    path = folder / "bank.safetensors"
+    with connected(settings, log_to_driver=False):
+        from training.seed_bank import compute
+
+        bank = compute(networks, n_categories=n_categories, codes=codes, seed=BANK_SEED, listen=listen)
+    bank.save(path)
+    return {path.name: path}
 
 
 def recommender(trained: Trained) -> Recommender:
@@ -209,14 +229,27 @@ def suffix_of(data: bytes) -> str:
 @told_in_one_line
 def main(argv: list[str] | None = None) -> int:
     """`python -m training.publish`: prints the release's id."""
-    words = Parser(prog="python -m training.publish", description="Three runs become one release.")
-    for network in NETWORKS:
+    words = Parser(prog="python -m training.publish", description="Finished runs become one release.")
+    for network in NEEDED:
         words.add_argument(f"--{network}", required=True, metavar="RUN")
+    words.add_argument(
+        "--bank", type=int, default=BANK, metavar="N", help=f"codes a category ({BANK}); 0: no seed bank"
+    )
     words.add_argument("--by", help="who publishes (the user)")
     words.add_argument("--why", default="", help="kept in the history")
     asked = words.parse_args(argv)
     with bucket_at_hand(Settings()) as settings:
-        print(publish(settings, asked.dvbpr, asked.cgan, asked.cagan, by=asked.by, why=asked.why))
+        release = publish(
+            settings,
+            asked.dvbpr,
+            asked.cgan,
+            asked.cagan,
+            bank=asked.bank,
+            by=asked.by,
+            why=asked.why,
+            listen=by_quarters(partial(print, file=sys.stderr, flush=True), BANKED),
+        )
+        print(release)
     return 0
 
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from cluster.settings import Settings
 from training import progress
 from training.arguments import Order
-from training.errors import TrainingError, in_one_line
+from training.errors import TrainingError, in_one_line, last_line
 from training.worker import Outcome, Task, work
 
 Result = TypeVar("Result")
@@ -115,11 +115,6 @@ def cause(error: TrainingFailedError | RayError) -> str:
         rank, failure = min(failures.items())
         return f"worker {rank}: {type(failure).__name__}: {in_one_line(failure)}"
     return last_line(getattr(error, "controller_failure", error))
-
-
-def last_line(error: BaseException) -> str:
-    """The end of Ray's account of an error, which begins with the traces of other processes."""
-    return next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__).strip()
 
 
 def beside(work: Callable[[], Result]) -> Result:

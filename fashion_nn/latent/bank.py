@@ -17,6 +17,7 @@ from fashion_nn.latent.objective import Networks, Weights
 CANDIDATES = 8  # looked at for every start that is wanted
 APART = 0.5  # of the candidates' median distance: looks closer than this are one start
 SHARE = 0.5  # of the bank that one seed sees, so that another seed finds other designs
+ROWS = 64  # in one pass of the networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +63,20 @@ def spread(looks: Tensor, count: int) -> list[int]:
 
 
 def draw(seed: int, category: int, count: int, dimensions: int) -> Tensor:
-    """Codes z [count, Z] of one category for a bank, uniform on [-1, 1]: a pure function of its arguments."""
+    """Codes z [count, Z] of one category for a bank, uniform on [-1, 1]: a pure function of its arguments.
+
+    They are numbers that half precision has, so that a saved bank keeps the very codes that were judged.
+    """
     random = torch.Generator().manual_seed(seed * 1_000_003 + category)
-    return 2 * torch.rand(count, dimensions, generator=random) - 1
+    return (2 * torch.rand(count, dimensions, generator=random) - 1).half().float()
 
 
 @torch.inference_mode()
-def judge(networks: Networks, codes: Tensor, category: int, *, rows: int = 64) -> tuple[Tensor, Tensor]:
-    """Looks [n, K] and realism [n] of codes [n, Z] of one category, `rows` at a time, on the host."""
+def judge(networks: Networks, codes: Tensor, category: int) -> tuple[Tensor, Tensor]:
+    """Looks [n, K] and realism [n] of codes [n, Z] of one category, ROWS at a time, on the host."""
     device = next(networks.look.parameters()).device
     looks, realism = [], []
-    for part in codes.to(device).split(rows):
+    for part in codes.to(device).split(ROWS):
         labels = torch.full((len(part),), category, device=device)
         pictures = networks.generator(part, labels)
         realism.append(networks.discriminator(pictures, labels).cpu())

@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 
 from demo.progress import Progress, StepFailed, duration
-from demo.run import by_quarters
 
 
 def narrate() -> tuple[Progress, io.StringIO]:
@@ -54,11 +53,3 @@ def test_a_failure_inside_a_step_keeps_its_own_name() -> None:
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
-
-
-def test_a_line_a_quarter_however_large_the_steps() -> None:
-    said: list[str] = []
-    listen = by_quarters(said.append)
-    for drawn in (10, 20, 35, 60, 70, 100):
-        listen(drawn, 100)
-    assert said == ["35 of 100 pictures", "60 of 100 pictures", "100 of 100 pictures"]

@@ -6,7 +6,7 @@ import threading
 import pytest
 from rich.console import Console
 
-from training.progress import Board, BoardLost, Note, Row, duration, following, number, screen
+from training.progress import Board, BoardLost, Note, Row, by_quarters, duration, following, number, screen
 
 ROW = Row(step=50, steps=200, terms={"loss/generator/cycle": 0.123456, "mask/mean": 2.0}, seconds_left=75.4)
 
@@ -61,3 +61,11 @@ def test_durations_in_words(seconds: float, text: str) -> None:
 
 def test_numbers_have_four_digits() -> None:
     assert [number(value) for value in (0.000012345, 1.0, 12345.6)] == ["1.234e-05", "1", "1.235e+04"]
+
+
+def test_a_line_a_quarter_however_large_the_steps() -> None:
+    said: list[str] = []
+    listen = by_quarters(said.append, "pictures")
+    for drawn in (10, 20, 35, 60, 70, 100):
+        listen(drawn, 100)
+    assert said == ["35 of 100 pictures", "60 of 100 pictures", "100 of 100 pictures"]

@@ -16,6 +16,8 @@ from cluster.settings import Settings
 from fashion_nn.configs import named
 from fashion_nn.dvbpr.config import debug
 from fashion_nn.dvbpr.network import Look
+from fashion_nn.latent.bank import Bank, draw, judge
+from fashion_nn.latent.objective import Networks
 from fashion_nn.state_files import load_weights, save_state
 from training import checkpoints, recipe, runs
 from training.arguments import Order
@@ -54,7 +56,7 @@ def store(settings: Settings) -> ObjectStore:
 def test_a_release_holds_what_the_runs_learnt(
     steps: dict[str, Step], data: Path, settings: Settings, store: ObjectStore, tmp_path: Path
 ) -> None:
-    release = publish(settings, *RUNS.values(), by="tester", why="first")
+    release = publish(settings, *RUNS.values(), bank=0, by="tester", why="first")
     assert ReleaseStore(store).current() == release
     folder = ReleaseStore(store).fetch(release, tmp_path / "cache")
     items, users = (pq.read_table(folder / name).to_pylist() for name in ("items.parquet", "users.parquet"))
@@ -86,12 +88,36 @@ def assert_same_weights(path: Path, networks: dict[str, torch.nn.Module]) -> Non
 def test_the_manifest_tells_configs_metrics_data_and_runs(
     steps: dict[str, Step], data: Path, settings: Settings, store: ObjectStore
 ) -> None:
-    manifest = ReleaseStore(store).manifest(publish(settings, *RUNS.values()))
+    manifest = ReleaseStore(store).manifest(publish(settings, *RUNS.values(), bank=0))
     assert manifest["categories"] == ["bottoms", "shoes", "tops"]
     assert manifest["configs"]["dvbpr"]["dimensions"] == 8
     assert manifest["metrics"] == {network: {"m": 0.5} for network in NETWORKS}
     assert manifest["data"]["cagan"] == {"url": data.as_uri(), "pairs": 6, "test pairs": 4}
     assert manifest["runs"]["cgan"] == {"run": "cgan-1", "step": 10}
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_release_has_a_seed_bank_of_its_networks(
+    steps: dict[str, Step], settings: Settings, store: ObjectStore, tmp_path: Path
+) -> None:
+    release = publish(settings, *RUNS.values(), bank=70)
+    folder = ReleaseStore(store).fetch(release, tmp_path / "cache")
+    assert ReleaseStore(store).manifest(release)["configs"]["bank"] == {"codes": 70, "seed": 0}
+    bank = Bank.load(folder / "bank.safetensors")
+    assert torch.equal(bank.codes, torch.stack([draw(0, category, 70, 8) for category in range(3)]))
+    networks = Networks(
+        steps["cgan"].average.network, steps["cgan"].discriminator.eval(), steps["dvbpr"].recommender.look.eval()
+    )
+    for category in range(3):
+        looks, realism = judge(networks, bank.codes[category], category)
+        torch.testing.assert_close(bank.looks[category], looks, rtol=2e-3, atol=1e-4)
+        torch.testing.assert_close(bank.realism[category], realism, rtol=2e-3, atol=1e-4)
+
+
+def test_a_seed_bank_has_limits(settings: Settings) -> None:
+    for codes in (-1, 63, 65_537):
+        with pytest.raises(TrainingError, match=f"bank is {codes}, but must be 0 .none. or between 64 and 65536"):
+            publish(settings, *RUNS.values(), bank=codes)
 
 
 def changed(store: ObjectStore, run: str, **changes: object) -> None:
@@ -102,20 +128,20 @@ def test_what_does_not_fit_together_is_refused_by_the_run_s_name(
     steps: dict[str, Step], settings: Settings, store: ObjectStore
 ) -> None:
     with pytest.raises(TrainingError, match="run 'cagan-1' trained cagan, not cgan"):
-        publish(settings, "dvbpr-1", "cagan-1", "cagan-1")
+        publish(settings, "dvbpr-1", "cagan-1", "cagan-1", bank=0)
     with pytest.raises(TrainingError, match="there is no run 'other'"):
-        publish(settings, "dvbpr-1", "cgan-1", "other")
+        publish(settings, "dvbpr-1", "cgan-1", "other", bank=0)
     identity = runs.read(store, "cgan-1").identity
     changed(store, "cgan-1", identity={"categories": ["hats"]})
     with pytest.raises(
         TrainingError, match="run 'dvbpr-1' knows the categories bottoms, shoes, tops, but run 'cgan-1'"
     ):
-        publish(settings, *RUNS.values())
+        publish(settings, *RUNS.values(), bank=0)
     changed(store, "cgan-1", identity=identity)
     config = runs.read(store, "cagan-1").config
     changed(store, "cagan-1", config={**config, "generator_width": 16})
     with pytest.raises(TrainingError, match="run 'cagan-1' does not fit this code"):
-        publish(settings, *RUNS.values())
+        publish(settings, *RUNS.values(), bank=0)
     assert ReleaseStore(store).releases() == []
 
 
@@ -128,14 +154,14 @@ def test_new_items_are_in_the_release_and_a_new_category_is_refused(
         rows.write("new,shoes,images/0.png\n")
     with (grown / "interactions.csv").open("a") as rows:
         rows.write("u0,new,99\nstranger,new,99\n")
-    folder = ReleaseStore(store).fetch(publish(settings, *RUNS.values()), tmp_path / "cache")
+    folder = ReleaseStore(store).fetch(publish(settings, *RUNS.values(), bank=0), tmp_path / "cache")
     assert pq.read_table(folder / "items.parquet")["item_id"].to_pylist()[-1] == "new"
     users = pq.read_table(folder / "users.parquet").to_pylist()
     assert "new" in users[0]["bought"] and "stranger" not in [row["user_id"] for row in users]
     with (grown / "items.csv").open("a") as rows:
         rows.write("hat,hats,images/0.png\n")
     with pytest.raises(TrainingError, match="categories that run 'dvbpr-1' does not know: hats"):
-        publish(settings, *RUNS.values())
+        publish(settings, *RUNS.values(), bank=0)
 
 
 def test_the_command_prints_the_id_or_one_line(
@@ -143,7 +169,8 @@ def test_the_command_prints_the_id_or_one_line(
 ) -> None:
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
-    words = [word for network, run in RUNS.items() for word in (f"--{network}", run)]
+    words = ["--bank", "0"]
+    words += [word for network, run in RUNS.items() for word in (f"--{network}", run)]
     assert main(words) == 0
     assert capsys.readouterr().out.strip() in ReleaseStore(open_store(settings.bucket_url, settings)).releases()
     assert main([*words[:-1], "none"]) == 1

@@ -1,0 +1,60 @@
+"""The seed bank on a real Ray: the same by however many tasks, and what a failing task says."""
+
+import pytest
+import torch
+
+from fashion_nn.cgan import config as cgan_config
+from fashion_nn.cgan.network import Discriminator, Generator
+from fashion_nn.dvbpr import config as dvbpr_config
+from fashion_nn.dvbpr.network import Look
+from fashion_nn.latent.bank import ROWS, judge
+from fashion_nn.latent.folding import folded
+from fashion_nn.latent.objective import Networks
+from training.errors import TrainingError
+from training.seed_bank import Shard, compute, resources, shards_of
+
+CODES = 3 * ROWS + 7
+
+
+def made(n_categories: int) -> Networks:
+    torch.manual_seed(0)
+    gan = cgan_config.debug()
+    networks = Networks(Generator(gan, n_categories), Discriminator(gan, n_categories), Look(dvbpr_config.debug()))
+    return Networks(*(network.eval() for network in networks))
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_the_bank_is_the_same_by_few_tasks_and_by_many() -> None:
+    networks, told = made(2), []
+    few = compute(networks, n_categories=2, codes=CODES, seed=3, shard=4 * ROWS)
+    many = compute(networks, n_categories=2, codes=CODES, seed=3, shard=ROWS, listen=lambda *each: told.append(each))
+    assert torch.equal(few.codes, many.codes)
+    assert torch.equal(few.looks, many.looks) and torch.equal(few.realism, many.realism)
+    assert len(told) == 8 and told[-1] == (2 * CODES, 2 * CODES)
+    for category in range(2):
+        looks, realism = judge(folded(networks), few.codes[category], category)
+        torch.testing.assert_close(few.looks[category], looks)
+        torch.testing.assert_close(few.realism[category], realism)
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_task_that_fails_says_why() -> None:
+    with pytest.raises(TrainingError, match=r"the seed bank could not be computed: .*IndexError"):
+        compute(made(2), n_categories=3, codes=ROWS, seed=0)
+
+
+def test_shards_are_cut_between_passes_and_leave_nothing_out() -> None:
+    assert list(shards_of(2, 2 * ROWS + 1, 2 * ROWS)) == [
+        Shard(0, 0, 2 * ROWS),
+        Shard(0, 2 * ROWS, 2 * ROWS + 1),
+        Shard(1, 0, 2 * ROWS),
+        Shard(1, 2 * ROWS, 2 * ROWS + 1),
+    ]
+    with pytest.raises(ValueError, match=f"shard is {ROWS + 1}, but must be a positive multiple of {ROWS}"):
+        list(shards_of(1, 100, ROWS + 1))
+
+
+def test_a_task_takes_a_gpu_only_where_one_is_free() -> None:
+    assert resources({"CPU": 4, "GPU": 1}, {"CPU": 4, "GPU": 1}) == {"num_cpus": 2, "num_gpus": 1}
+    assert resources({"CPU": 4, "GPU": 1}, {"CPU": 4, "GPU": 0.5}) == {"num_cpus": 2, "num_gpus": 0}
+    assert resources({"CPU": 0.5}, {}) == {"num_cpus": 0.5, "num_gpus": 0}

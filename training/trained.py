@@ -1,0 +1,46 @@
+"""A finished run's networks, from its last checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from cluster.object_store import ObjectStore
+from fashion_nn import configs
+from fashion_nn.cagan.config import CAGANConfig
+from fashion_nn.cgan.config import CGANConfig
+from fashion_nn.dvbpr.config import DVBPRConfig
+from fashion_nn.state_files import StateError
+from training import checkpoints, runs
+from training.errors import TrainingError, in_one_line
+from training.runs import RunRecord
+
+CONFIGS = {"dvbpr": DVBPRConfig, "cgan": CGANConfig, "cagan": CAGANConfig}
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished run with its config and the state of its step."""
+
+    record: RunRecord
+    config: Any
+    state: Mapping[str, Any]
+
+    def fill(self, module: nn.Module, part: str) -> nn.Module:
+        """`module` with the weights called `part`, in eval mode. TrainingError names the run where they do not fit."""
+        try:
+            module.load_state_dict(self.state[part])
+        except (KeyError, RuntimeError) as error:
+            raise TrainingError(f"run {self.record.run!r} does not fit this code: {in_one_line(error)}") from error
+        return module.eval()
+
+
+def load(store: ObjectStore, record: RunRecord) -> Trained:
+    """The last checkpoint of a finished run. Raises TrainingError, StoreError."""
+    try:
+        config = configs.from_json(CONFIGS[record.network], record.config)
+        state = checkpoints.download(store, record.run, runs.checkpoint_name(record.step))
+    except (ValueError, StateError) as error:
+        raise TrainingError(f"run {record.run!r} does not fit this code: {in_one_line(error)}") from error
+    return Trained(record, config, state["step"])
