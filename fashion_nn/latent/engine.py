@@ -43,10 +43,10 @@ class EngineConfig:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the running ascent of a request is: its best so far, on the host."""
+    """How far a plan is, and the best so far of the ascent under way, on the host."""
 
     step: int
-    steps: int
+    steps: int  # at most, of all ascents together
     objective: float
     preference: float
     realism: float
@@ -61,6 +61,8 @@ class Task(Request):
     ascent: Ascent  # under way
     left: int = 0  # passes of it
     began: int = 0  # the engine's step count when it was put into its slots
+    admitted: float = 0.0  # on the engine's clock
+    held_s: float = 0.0  # how long it has held slots, once it has ended
     result: Any = None
     error: Exception | None = None
 
@@ -78,7 +80,7 @@ class Stats:
 
 
 class DeadlinePassed(Exception):
-    """A request's time was up before there was anything to give."""
+    """A request's time was up: thrown into a plan that asks for another ascent; one that gives nothing fails by it."""
 
 
 class Engine:
@@ -93,11 +95,13 @@ class Engine:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         networks = Networks(*(network.to(device) for network in networks))
-        needed = footprint(folded(networks), device)
+        exact = folded(networks)
+        needed = footprint(exact, device)
         slots = needed.slots(config.memory_bytes, wanted=config.slots, most=MOST_SLOTS[device.type])
         self.memory_bytes = needed.of(slots)
         self.slots = Slots.empty(slots, networks, device)
         self._run, self.dtype = prepared(networks, self.slots, config.precision)
+        self._exact = None if self.dtype is torch.float32 else exact
         self.scheduler: Scheduler[Task] = Scheduler(slots, max_waiting=config.max_waiting)
         self.clock, self.stats = clock, Stats()
         self._looks = Looks(self.slots)
@@ -143,14 +147,15 @@ class Engine:
 
     def look(self, task: Task) -> Progress | None:
         """The best so far of a task that runs, between two steps. The host waits for the device."""
-        if not task.slots or task.left == task.ascent.passes:
+        slots = task.slots  # none from one moment to the next, where somebody else cancels it
+        if not slots or task.left == task.ascent.passes:
             return None
-        at = torch.tensor(task.slots, device=self.slots.hidden.device)
+        at = torch.tensor(slots, device=self.slots.hidden.device)
         best = at[self.slots.highest[at].argmax()]
         judged = (self.slots.highest, self.slots.preference, self.slots.realism)
         return Progress(
-            task.ascent.passes - task.left - 1,
-            task.ascent.steps,
+            task.plan.passes - task.steps - 1,
+            task.plan.passes - 1,
             *(float(column[best]) for column in judged),
             self.slots.picture[best].cpu(),
         )
@@ -167,11 +172,11 @@ class Engine:
         return self.complete(Plan.of(ascent) for ascent in ascents)
 
     def _schedule(self) -> None:
-        admitted, late = self.scheduler.schedule(self.clock())
-        for task in admitted:
-            self._begin(task, task.ascent)
-        for task in late:
+        for task in self.scheduler.late(self.clock()):
             self._end(task, Ending.DEADLINE, error=DeadlinePassed("no slots were free in time"))
+        for task in self.scheduler.schedule():
+            task.admitted = self.clock()
+            self._begin(task, task.ascent)
 
     def _count(self, rows: int) -> None:
         self.scheduler.stepped()
@@ -197,10 +202,11 @@ class Engine:
     def _advance(self, task: Task, late: bool) -> None:
         """Hand a plan what its ascent has come to, and go on with the next, or end."""
         try:
-            found = self.slots.harvest(task.slots, task.ascent)
+            found = self.slots.harvest(task.slots, task.ascent, exact=self._exact)
             ascent = task.plan.ascents.send(found)
             if late:
-                raise DeadlinePassed("there was no time for all ascents")
+                task.plan.ascents.throw(DeadlinePassed("there was no time for all ascents"))
+                raise DeadlinePassed("the plan went on after its deadline")
             if ascent.passes > task.steps:
                 raise ValueError(f"an ascent of {ascent.passes} passes, but {task.steps} were left")
             self.scheduler.narrow(task, ascent.rows)
@@ -217,6 +223,7 @@ class Engine:
         if task.state is State.ENDED:
             return
         task.error = error
+        task.held_s = self.clock() - task.admitted if task.state is State.RUNNING else 0.0
         self.scheduler.end(task, ending)
         task.plan.ascents.close()
         self.stats.endings[ending] += 1

@@ -18,7 +18,7 @@ class DoesNotFit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Bytes: of the networks, and of each slot (its state, and its share of the largest pass)."""
+    """Bytes: of the networks, exact and rounded, and of each slot (its state, and its share of the largest pass)."""
 
     fixed: int
     row: int
@@ -40,7 +40,7 @@ class Footprint:
 
 def footprint(networks: Networks, device: torch.device) -> Footprint:
     """Taken from what autograd keeps for one row on its way through the folded networks."""
-    fixed = sum(each.nbytes for network in networks for each in (*network.parameters(), *network.buffers()))
+    exact = sum(each.nbytes for network in networks for each in (*network.parameters(), *network.buffers()))
     weights = {each.untyped_storage().data_ptr() for network in networks for each in network.parameters()}
     table = Slots.empty(1, networks, device)
     kept: dict[int, Tensor] = {}  # by storage; held, so that no address is used twice
@@ -54,4 +54,4 @@ def footprint(networks: Networks, device: torch.device) -> Footprint:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         table.step(torch.zeros(1, dtype=torch.int64, device=device), networks)
     sizes = [tensor.untyped_storage().nbytes() for tensor in kept.values()]
-    return Footprint(fixed, table.bytes // 2 + sum(sizes) + LIVE_GRADIENTS * max(sizes))
+    return Footprint(exact * 3 // 2, table.bytes // 2 + sum(sizes) + LIVE_GRADIENTS * max(sizes))

@@ -56,7 +56,7 @@ class Full(Exception):
 class Request:
     """So many rows for at most so many steps.
 
-    deadline: seconds on the clock that `add` and `schedule` are told. What is past it is not admitted any more.
+    deadline: seconds on the clock that `add` and `late` are told.
     """
 
     rows: int
@@ -78,7 +78,7 @@ AnyRequest = TypeVar("AnyRequest", bound=Request)
 
 
 class Scheduler(Generic[AnyRequest]):
-    """`slots` rows may run at once, and `max_waiting` rows may wait."""
+    """`slots` rows may run at once, and `max_waiting` rows may wait for slots that are not free."""
 
     def __init__(self, slots: int, *, max_waiting: int) -> None:
         checks.at_least("slots", slots, 1)
@@ -106,24 +106,25 @@ class Scheduler(Generic[AnyRequest]):
         if request.state is not State.NEW:
             raise ValueError(f"the request is {request.state.value} already")
         waiting = self.waiting_rows
-        if waiting + request.rows > max(self.max_waiting, self.free):
+        if waiting + request.rows > self.max_waiting + self.free:
             raise Full(waiting, request.rows, self.max_waiting)
         request.rank = (now - HEAD_START_S * request.priority, next(self._arrivals))
         request.state = State.WAITING
         insort(self.waiting, request, key=lambda each: each.rank)
 
-    def schedule(self, now: float) -> tuple[list[AnyRequest], list[AnyRequest]]:
-        """Between two steps: those admitted now, each with its slots, and those whose deadline passed while waiting."""
-        late = [request for request in self.waiting if request.deadline <= now]
-        for request in late:
-            self.end(request, Ending.DEADLINE)
+    def late(self, now: float) -> list[AnyRequest]:
+        """Those whose deadline has passed while they waited."""
+        return [request for request in self.waiting if request.deadline <= now]
+
+    def schedule(self) -> list[AnyRequest]:
+        """Between two steps: those admitted now, each with its slots."""
         admitted = list(self._fitting())
         for request in admitted:
             self.waiting.remove(request)
             request.slots = tuple(heapq.heappop(self._free) for _ in range(request.rows))
             request.state = State.RUNNING
             self.running.append(request)
-        return admitted, late
+        return admitted
 
     def stepped(self) -> None:
         """One step of all that run has been taken."""

@@ -102,26 +102,31 @@ class Slots:
             value = torch.as_tensor(started.get(field.name, 0)).to(column.dtype)
             column[at] = value.to(column.device, non_blocking=True)
 
-    def harvest(self, slots: Sequence[int], ascent: Ascent) -> Ascended:
-        """The best codes that a request's rows have met, on the host. Raises FloatingPointError for them together."""
+    def harvest(self, slots: Sequence[int], ascent: Ascent, *, exact: Networks | None = None) -> Ascended:
+        """The best codes that a request's rows have met, on the host. Raises FloatingPointError for them together.
+
+        Where the steps were taken in rounded networks, what is kept is judged again by the `exact` ones.
+        """
         at = torch.tensor(slots, device=self.hidden.device)
-        wanted = (self.broken, self.code, self.highest, self.preference, self.realism, self.picture, self.first)
-        broken, codes, *found, first, taken = (column[at].cpu() for column in (*wanted, self.taken))
+        broken, objective, pictures, taken = (
+            column[at].cpu() for column in (self.broken, self.highest, self.picture, self.taken)
+        )
         if broken.any():
             raise FloatingPointError(f"{int(broken.sum())} of {len(slots)} rows did not stay finite")
-        best = Scores(*found)
-        kept = torch.tensor(differing(best.pictures, best.objective, ascent.keep))
-        return Ascended(
-            codes=codes[kept],
-            scores=Scores(*(column[kept] for column in best)),
-            climb=(best.objective - first)[kept],
-            steps=int(taken[0]) - 1,
+        at = at[torch.tensor(differing(pictures, objective, ascent.keep), device=at.device)]
+        best = Scores(self.highest[at], self.preference[at], self.realism[at], self.picture[at])
+        if exact is not None:
+            with torch.no_grad():
+                best = scores(exact, self.code[at], self._rows(at))
+        order = best.objective.argsort(descending=True)
+        codes, climb, *found = (
+            column[order].cpu() for column in (self.code[at], best.objective - self.first[at], *best)
         )
+        return Ascended(codes, Scores(*found), climb, steps=int(taken[0]) - 1)
 
     def step(self, at: Tensor, networks: Networks) -> None:
         """One step of the rows `at` int64 [B]: judge where they are, and climb from there by Adam."""
-        rows = Rows(*(column[at] for column in (self.taste, self.category, self.target, self.anchor, self.weights)))
-        hidden = self.hidden[at].requires_grad_()
+        rows, hidden = self._rows(at), self.hidden[at].requires_grad_()
         with torch.enable_grad():
             codes = hidden.tanh()
             found = scores(networks, codes, rows)
@@ -129,6 +134,9 @@ class Slots:
         with torch.no_grad():
             self._judge(at, codes.detach(), found)
             self._climb(at, hidden.detach(), gradient)
+
+    def _rows(self, at: Tensor) -> Rows:
+        return Rows(*(column[at] for column in (self.taste, self.category, self.target, self.anchor, self.weights)))
 
     def _judge(self, at: Tensor, codes: Tensor, found: Scores) -> None:
         objective = found.objective.detach()
