@@ -10,8 +10,7 @@ import copy
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_conv_bn_weights
 
 from fashion_nn.cgan.network import LEAK, Discriminator, Generator
 from fashion_nn.dvbpr.network import Look
@@ -59,15 +58,15 @@ class FoldedDiscriminator(nn.Module):
     def __init__(self, discriminator: Discriminator) -> None:
         super().__init__()
         self.n_categories = discriminator.n_categories
-        for module in discriminator.modules():  # spectral norm: as scaled as it is in eval mode
-            if parametrize.is_parametrized(module):
-                parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
         self.convolutions, tables = nn.ModuleList(), []
         size = discriminator.picture_size
         for convolution, norm in zip(discriminator.convolutions, discriminator.norms, strict=True):
+            weight, bias = convolution.weight, convolution.bias  # spectral norm: as scaled as in eval mode
             if isinstance(norm, nn.BatchNorm2d):
-                convolution = fuse_conv_bn_eval(convolution, norm)
-            plain, table = _without_maps(convolution, self.n_categories, size)
+                weight, bias = fuse_conv_bn_weights(
+                    weight, bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+                )
+            plain, table = _without_maps(convolution, weight, bias, self.n_categories, size)
             self.convolutions.append(plain)
             tables.append(table)
             size = table.shape[-1]
@@ -126,10 +125,12 @@ def _resize_convolution_in_one(layer: nn.Sequential) -> nn.Module:
 
 
 @torch.no_grad()
-def _without_maps(convolution: nn.Conv2d, n_categories: int, size: int) -> tuple[nn.Conv2d, Tensor]:
+def _without_maps(
+    convolution: nn.Conv2d, weight: Tensor, bias: Tensor, n_categories: int, size: int
+) -> tuple[nn.Conv2d, Tensor]:
     """The part of a convolution that looks at features, and what it adds for each category [C, outputs, h, w]."""
     inputs = convolution.in_channels - n_categories
-    of_features, of_maps = convolution.weight.split([inputs, n_categories], 1)
+    of_features, of_maps = weight.split([inputs, n_categories], 1)
     made = nn.Conv2d(
         inputs,
         convolution.out_channels,
@@ -140,14 +141,20 @@ def _without_maps(convolution: nn.Conv2d, n_categories: int, size: int) -> tuple
     )
     made.weight.data = of_features.contiguous()
     maps = torch.eye(n_categories)[:, :, None, None].to(of_maps).expand(-1, -1, size, size)
-    table = F.conv2d(maps, of_maps, convolution.bias, convolution.stride, convolution.padding)
+    table = F.conv2d(maps, of_maps, bias, convolution.stride, convolution.padding)
     return made, table
 
 
-def _channels_last_head(head: nn.Module, size: int) -> nn.Module:
+@torch.no_grad()
+def _channels_last_head(head: nn.Module, size: int) -> nn.Sequential:
     """The linear layers behind the last feature map, for features flattened with the channels last."""
-    first = head[0] if isinstance(head, nn.Sequential) else head
-    channels = first.in_features // size**2
-    weight = first.weight.unflatten(1, (channels, size, size)).permute(0, 2, 3, 1).flatten(1)
-    first.weight.data = weight.contiguous()
-    return head
+    made: list[nn.Module] = []
+    for layer in head if isinstance(head, nn.Sequential) else [head]:
+        if isinstance(layer, nn.Linear):
+            weight, linear = layer.weight, nn.Linear(layer.in_features, layer.out_features)
+            if not made:
+                weight = weight.unflatten(1, (-1, size, size)).permute(0, 2, 3, 1).flatten(1)
+            linear.weight.data, linear.bias.data = weight.contiguous(), layer.bias.data
+            layer = linear
+        made.append(layer)
+    return nn.Sequential(*made)
