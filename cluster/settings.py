@@ -5,7 +5,7 @@ Every field can be set by an environment variable, `ATELIER_` and the field's na
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(8000, ge=0, le=65535)
     request_timeout_s: float = Field(60.0, gt=0)
+    designer_memory_bytes: int = Field(4 * 2**30, ge=1)  # of one release's latent engine
+    designer_slots: int | None = Field(None, ge=1)  # None: as many as the memory has room for
+    designer_max_waiting_rows: int = Field(512, ge=0)
+    designer_precision: Literal["auto", "bf16", "fp32"] = "auto"  # auto: the faster one
     max_picture_bytes: int = Field(10 * 2**20, ge=1)
     max_picture_pixels: int = Field(25_000_000, ge=1)
 

@@ -18,8 +18,8 @@ from services.recommender import Recommender
 
 NAME = "atelier"
 IMPORT_PATH = "services.application:build"
-CURRENT = {"release": None}  # the one that the history names last
 BUSY = BackpressureConfig(status_code=429, retry_after_s=1)
+LAST_WORDS_S = 10.0  # beyond the longest request, before a replica that is to end is ended
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "Gateway": {
@@ -35,8 +35,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "Designer": {
         "ray_actor_options": {"num_cpus": 0.5},
-        "max_ongoing_requests": 32,
-        "max_queued_requests": 64,
+        "max_ongoing_requests": 128,  # its engine is the queue, and turns away by itself what it cannot hold
+        "max_queued_requests": 128,
     },
     "FittingRoom": {
         "ray_actor_options": {"num_cpus": 0.3},
@@ -49,13 +49,14 @@ ALIKE = {"num_replicas": 1, "health_check_period_s": 5, "health_check_timeout_s"
 
 def build(settings: Settings) -> serve.Application:
     """The application over the current release."""
-    return compose(release=None)
+    return compose(release=None, request_timeout_s=settings.request_timeout_s)
 
 
-def compose(*, release: str | None) -> serve.Application:
-    """The application over a release, or over the current one."""
-    loaded = {"user_config": {"release": release}}
-    return Gateway.options(**ALIKE, **OPTIONS["Gateway"]).bind(
+def compose(*, release: str | None, request_timeout_s: float) -> serve.Application:
+    """The application over a release, or over the current one. A replica that is to end finishes what it has."""
+    drains = {"graceful_shutdown_timeout_s": request_timeout_s + LAST_WORDS_S}
+    loaded = {"user_config": {"release": release}, **drains}
+    return Gateway.options(**ALIKE, **OPTIONS["Gateway"], **drains).bind(
         Recommender.options(**ALIKE, **OPTIONS["Recommender"], **loaded).bind(),
         Designer.options(**ALIKE, **OPTIONS["Designer"], **loaded).bind(),
         FittingRoom.options(**ALIKE, **OPTIONS["FittingRoom"], **loaded).bind(),

@@ -33,6 +33,7 @@ class Caller:
     timeout_s: float
     pause_s: float = 0.1  # before another try; doubles up to a second
     tries: int = 6
+    turning_s: float = 15.0  # for all deployments to load the same release, which takes the Designer longest
 
     async def __call__(self, call: Callable[[], Awaitable[Result]], *, logger: logging.Logger) -> tuple[Result, float]:
         """What `call()` gives, and how long it took in milliseconds. Raises ServiceError for all that is known."""
@@ -45,9 +46,10 @@ class Caller:
         return result, 1000 * (time.perf_counter() - began)
 
     async def _tried(self, call: Callable[[], Awaitable[Result]], logger: logging.Logger) -> Result:
-        pause = self.pause_s
-        for left in reversed(range(self.tries)):
-            response = call()
+        pause, left = self.pause_s, self.tries
+        turned = time.monotonic() + min(self.turning_s, self.timeout_s / 2)
+        while True:
+            response, left = call(), left - 1
             try:
                 return await response
             except asyncio.CancelledError:
@@ -59,11 +61,11 @@ class Caller:
                     raise
                 if isinstance(known, Unavailable):
                     logger.warning("%s: %s", known.title, next(causes(error)))
-                if not left or not repeatable(error):
+                waits = isinstance(known, TurningRelease) and time.monotonic() < turned
+                if not waits and (left <= 0 or not repeatable(error)):
                     raise known from error
             await asyncio.sleep(pause)
             pause = min(1.0, 2 * pause)
-        raise AssertionError("the last try returns or raises")
 
 
 def cancelled(response: Awaitable[object]) -> None:

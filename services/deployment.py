@@ -29,7 +29,9 @@ FOLLOW_S = 5.0  # how often a deployment that is to serve the current release as
 class ReleaseDeployment(Generic[Loaded]):
     """Base of the deployments. Networks run in one thread of their own, so that the event loop stays free."""
 
-    def __init__(self, load: Callable[[Release], Loaded]) -> None:
+    def __init__(
+        self, load: Callable[[Release], Loaded], retire: Callable[[Loaded], None] = lambda loaded: None
+    ) -> None:
         self.settings = Settings()
         self.logger = logging.getLogger(LOGGER)
         self.logger.addFilter(Refusals())
@@ -43,7 +45,7 @@ class ReleaseDeployment(Generic[Loaded]):
             loaded.probe()
             return release.id, loaded
 
-        self.shelf: Shelf[Loaded] = Shelf(fetched, self.logger)
+        self.shelf: Shelf[Loaded] = Shelf(fetched, self.logger, retire)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Serve's call at the start and whenever `user_config` changes: {"release": id}.
@@ -59,7 +61,7 @@ class ReleaseDeployment(Generic[Loaded]):
             self._following = asyncio.create_task(self._follow())
 
     async def check_health(self) -> None:
-        """Serve's call every so often: a small forward pass, beside the queue of the large ones."""
+        """Serve's call every so often: something small for the networks to do, which waits for nothing large."""
         if self.shelf.release_id is not None:
             _, loaded = self.shelf.current()
             await asyncio.to_thread(loaded.probe)

@@ -1,115 +1,141 @@
-"""The Designer: latent optimisation for many requests at once, and the keeping of what it finds."""
+"""The Designer: the latent engine for many requests at once, and the keeping of what it finds."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import torch
 from ray import serve
 from torch import Tensor
 
+from cluster.settings import Settings
 from fashion_nn import pictures
-from fashion_nn.latent import Ascended, Ascent, Scores
+from fashion_nn.latent import Ascended, EngineConfig, Plan, Scores
+from fashion_nn.latent.engine import DeadlinePassed
+from fashion_nn.latent.loop import Stopped
+from fashion_nn.latent.scheduler import Full
+from services.altering import Subject, alteration
 from services.deployment import ReleaseDeployment
-from services.designing import Alteration, Climb, Studio, load_studio
+from services.designing import Studio, load_studio
 from services.devices import replica_device
-from services.errors import ServiceError, Unexpected
+from services.errors import DeadlineExceeded, Overloaded, TurningRelease, Unexpected
+from services.gauges import Gauges
 from services.incoming import DesignRecord, incoming
 from services.messages import AlterRequest, DesignRequest, PictureInput
 from services.replies import Alteration as AlterationReply
-from services.replies import LoosePicture, OfferedDesign, Offers, StoredPicture, Taste, Work
+from services.replies import Load, LoosePicture, OfferedDesign, Offers, StoredPicture, Taste, Work
 
-MAX_REQUESTS_PER_PASS = 32
-WAIT_S = 0.02  # for company
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
-    """One request's ascent on its way into a pass."""
-
-    studio: Studio
-    ascent: Ascent
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Passes:
-    """What the Designer has done since it started."""
-
-    passes: int = 0
-    ascents: int = 0
-    largest: int = 0  # ascents of one pass
-
-    def and_one_of(self, ascents: int) -> "Passes":
-        return Passes(passes=self.passes + 1, ascents=self.ascents + ascents, largest=max(self.largest, ascents))
+Result = TypeVar("Result")
+ANSWER_S = 3.0  # kept of a request's time for pictures and transport, but no more than
+ANSWER_SHARE = 0.1  # ... of it
+SHOW_S = 2.0  # between two reports to Ray's metrics
 
 
 @serve.deployment
 class Designer(ReleaseDeployment[Studio]):
-    """Ascents of different requests share passes; while one runs, the next one's requests gather."""
+    """Rows of different requests share steps: they join and leave between any two, so nobody waits for the slowest."""
 
     def __init__(self) -> None:
-        super().__init__(lambda release: load_studio(release, replica_device()))
+        super().__init__(
+            lambda release: load_studio(release, replica_device(), engine_config(self.settings)), Studio.close
+        )
         self.incoming = incoming(self.settings)
-        self.done = Passes()
+        self._showing: asyncio.Task[None] | None = None
 
     async def design(self, request: DesignRequest, taste: Taste) -> Offers:
-        """The best k designs, kept. Raises BadInput, TurningRelease."""
+        """The best k designs, kept; the best so far where time is up. Raises BadInput, Overloaded, TurningRelease."""
+        deadline = self._deadline()
         studio = self.shelf.of(taste.release)
-        ascent = studio.ascent(request, torch.from_numpy(taste.vector))
-        found, compute_ms = await self.climb(Run(studio=studio, ascent=ascent))
+        plan, _ = await self.on_pictures(studio.design, request, torch.from_numpy(taste.vector))
+        found, compute_ms = await self._carried_out(studio, plan, deadline)
         offers, encode_ms = await self._told([found], request.category, taste.release, keep=True)
         best_first = sorted(offers, key=lambda offer: -offer.score)
         work = taste.work + Work(compute_ms=compute_ms, encode_ms=encode_ms)
         return Offers(offers=tuple(best_first), release=taste.release, work=work)
 
     async def alter(self, request: AlterRequest, taste: Taste, item: Offers | None) -> AlterationReply:
-        """A picture's reconstruction and stages. Raises BadInput, TooLarge, UnknownDesign, TurningRelease."""
+        """A picture's reconstruction and stages. Raises as `design`, and TooLarge, UnknownDesign."""
+        deadline = self._deadline()
         studio = self.shelf.of(taste.release)
-        record, _ = await self.on_pictures(self._record, request.picture)
+        subject, category, opened_ms = await self._subject(studio, request, taste, item)
+        plan = alteration(subject, request)
+        found, compute_ms = await self._carried_out(studio, plan, deadline)
+        told, kept_ms = await self._told(found, category, taste.release, keep=request.picture.data is None)
+        work = taste.work + Work(compute_ms=compute_ms, encode_ms=opened_ms + kept_ms)
+        return AlterationReply(reconstruction=told[0], stages=tuple(told[1:]), release=taste.release, work=work)
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """See `ReleaseDeployment.reconfigure`."""
+        await super().reconfigure(user_config)
+        if self._showing is None:
+            self._showing = asyncio.create_task(self._show())
+
+    async def load(self) -> Load | None:
+        """How busy the engine of the release that serves is; None where there is no release."""
+        return None if self.shelf.release_id is None else self.shelf.current()[1].load()
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """What Serve's autoscaling policies may go by: rows are what the Designer is short of, not requests."""
+        load = await self.load()
+        names = ("waiting_rows", "running_rows", "slots")
+        return {name: 0.0 if load is None else float(getattr(load, name)) for name in names}
+
+    async def __del__(self) -> None:
+        """Serve's call once the requests under way are done, before the replica's process ends."""
+        await asyncio.gather(*(asyncio.to_thread(studio.loop.stop) for studio in self.shelf.held()))
+
+    async def _show(self) -> None:
+        gauges = Gauges()
+        while True:
+            load = await self.load()
+            if load is not None:
+                gauges.show(load)
+            await asyncio.sleep(SHOW_S)
+
+    def _deadline(self) -> float:
+        """On the engine's clock: when work on a request that comes now has to end for its caller to get an answer."""
+        limit = self.settings.request_timeout_s
+        return time.monotonic() + limit - min(ANSWER_S, ANSWER_SHARE * limit)
+
+    async def _carried_out(self, studio: Studio, plan: Plan[Result], deadline: float) -> tuple[Result, float]:
+        """What a plan comes to, and the milliseconds that it held slots. Who is cancelled meanwhile frees them."""
+        try:
+            coming = studio.loop.submit(plan, deadline=deadline)
+        except Full as error:
+            raise Overloaded(str(error), retry_after_s=studio.retry_after_s()) from error
+        except Stopped as error:
+            raise TurningRelease(f"release {studio.release.id} is being left", retry_after_s=1) from error
+        try:
+            found = await asyncio.wrap_future(coming)
+        except DeadlinePassed as error:
+            limit = f"{self.settings.request_timeout_s:g} s"
+            raise DeadlineExceeded(f"no answer within {limit}: {error}", limit=limit) from error
+        except Stopped as error:
+            raise TurningRelease(f"release {studio.release.id} has been left", retry_after_s=1) from error
+        except FloatingPointError as error:
+            raise Unexpected(f"the ascent failed: {error}") from error
+        except Exception as error:
+            self.logger.exception("an ascent failed")
+            raise Unexpected("the ascent failed") from error
+        return found, 1000 * coming.task.held_s
+
+    async def _subject(
+        self, studio: Studio, request: AlterRequest, taste: Taste, item: Offers | None
+    ) -> tuple[Subject, str, float]:
+        """What is to be altered, its category, and the milliseconds spent on its picture."""
+        record, recorded_ms = await self.on_pictures(self._record, request.picture)
         category = request.category or (record or item.offers[0]).category
-        alteration = Alteration(
-            studio=studio,
-            request=request,
-            taste=torch.from_numpy(taste.vector).to(studio.device),
-            category=studio.release.class_id(category, "category"),
-        )
-        climb = Climbing(self.climb, studio)
-        origin, opened_ms = await self._origin(alteration, climb, record, item)
-        found = [origin, *await alteration.stages(climb, origin)]
-        keep = request.picture.data is None
-        told, kept_ms = await self._told(found, category, taste.release, keep=keep)
-        work = Work(compute_ms=climb.compute_ms, encode_ms=opened_ms + kept_ms)
-        return AlterationReply(
-            reconstruction=told[0], stages=tuple(told[1:]), release=taste.release, work=taste.work + work
-        )
-
-    async def passes(self) -> Passes:
-        """What has been done since the start."""
-        return self.done
-
-    async def climb(self, run: Run) -> tuple[Ascended, float]:
-        """One ascent in company, and the milliseconds of its pass. Raises Unexpected where it stays nowhere finite."""
-        found, compute_ms = await self._pass(run)
-        if isinstance(found, ServiceError):
-            raise found
-        return found, compute_ms
-
-    @serve.batch(max_batch_size=MAX_REQUESTS_PER_PASS, batch_wait_timeout_s=WAIT_S)
-    async def _pass(self, runs: list[Run]) -> list[tuple[Ascended | ServiceError, float]]:
-        found, compute_ms = await self.in_networks(ascended, runs)
-        self.done = self.done.and_one_of(len(runs))
-        return [(each, compute_ms) for each in found]
-
-    async def _origin(
-        self, alteration: Alteration, climb: Climb, record: DesignRecord | None, item: Offers | None
-    ) -> tuple[Ascended, float]:
-        """Where the stages start: the code on record, or the one whose picture is nearest; and time on pictures."""
-        studio, request = alteration.studio, alteration.request
+        known = {
+            "studio": studio,
+            "taste": torch.from_numpy(taste.vector),
+            "category": studio.release.class_id(category, "category"),
+            "realism": request.realism,
+        }
         if record is not None and record.release == studio.release.id:
-            return await alteration.recall(climb, torch.tensor(record.code)), 0.0
+            return Subject(**known, code=torch.tensor(record.code)), category, recorded_ms
         target, opened_ms = await self.on_pictures(self._target, studio, request.picture, record, item)
-        return await alteration.invert(climb, target), opened_ms
+        return Subject(**known, target=target), category, recorded_ms + opened_ms
 
     def _record(self, picture: PictureInput) -> DesignRecord | None:
         return None if picture.design_id is None else self.incoming.design(picture.design_id)
@@ -151,26 +177,11 @@ class Designer(ReleaseDeployment[Studio]):
         return OfferedDesign(design_id=record.id, picture=StoredPicture(key=key), **judged)
 
 
-class Climbing:
-    """Runs one request's ascents and adds up the time of their passes."""
-
-    def __init__(self, climb: Callable[[Run], Awaitable[tuple[Ascended, float]]], studio: Studio) -> None:
-        self.climb, self.studio, self.compute_ms = climb, studio, 0.0
-
-    async def __call__(self, ascent: Ascent) -> Ascended:
-        found, took_ms = await self.climb(Run(studio=self.studio, ascent=ascent))
-        self.compute_ms += took_ms
-        return found
-
-
-def ascended(runs: Sequence[Run]) -> list[Ascended | ServiceError]:
-    """All ascents, those of one release in one pass; one that does not stay finite fails alone."""
-    found: dict[int, Ascended | FloatingPointError] = {}
-    for studio in {id(run.studio): run.studio for run in runs}.values():
-        mine = [at for at, run in enumerate(runs) if run.studio is studio]
-        found.update(zip(mine, studio.optimiser.run([runs[at].ascent for at in mine]), strict=True))
-    return [_known(found[at]) for at in range(len(runs))]
-
-
-def _known(found: Ascended | FloatingPointError) -> Ascended | ServiceError:
-    return found if isinstance(found, Ascended) else Unexpected(f"the ascent failed: {found}")
+def engine_config(settings: Settings) -> EngineConfig:
+    """The engine as the settings have it."""
+    return EngineConfig(
+        memory_bytes=settings.designer_memory_bytes,
+        slots=settings.designer_slots,
+        max_waiting=settings.designer_max_waiting_rows,
+        precision=settings.designer_precision,
+    )

@@ -1,7 +1,8 @@
-"""Design and alteration with one release: what is asked of the latent optimiser, and what becomes of its answers."""
+"""Design with one release: its networks behind the latent engine, and what is asked of them for a shopper."""
 
-from collections.abc import Awaitable, Callable
+import math
 from dataclasses import dataclass
+from threading import Thread
 
 import torch
 from safetensors.torch import load_file
@@ -13,145 +14,171 @@ from fashion_nn.cgan.network import Discriminator, Generator
 from fashion_nn.configs import from_json
 from fashion_nn.dvbpr.config import DVBPRConfig
 from fashion_nn.dvbpr.network import Look
-from fashion_nn.latent import Ascended, Ascent, LatentOptimiser, Networks, Weights
+from fashion_nn.latent import Ascended, Ascent, Engine, EngineConfig, Networks, Plan, Weights
+from fashion_nn.latent.ascent import LEARNING_RATE
+from fashion_nn.latent.bank import Bank
+from fashion_nn.latent.loop import Loop
+from fashion_nn.latent.scheduler import HIGHEST_PRIORITY, Full
 from fashion_nn.state_files import load_weights
-from services.messages import AlterRequest, DesignRequest
+from services.errors import bad_input
+from services.messages import MOST_RESTARTS, DesignRequest
 from services.release_loader import Release
+from services.replies import Load
 
-Climb = Callable[[Ascent], Awaitable[Ascended]]
-FINALISTS = 4  # an inversion goes on with one start in so many
-INVERSION_REALISM = 0.02  # costs next to no likeness, and keeps the code where pictures are plausible
-RELEASE = 3.0  # by which each stage's pull to the origin is weaker than the former's
+BANK_RATE = 0.1  # of Adam from the bank's starts: they are good already, and what is left is climbed in fewer steps
+PATIENCE, GAIN = 8, 1e-3  # a design ends where no start has gained so much within so many steps
+PROBE_S = 10.0  # for one row to pass the engine before all others
+STUCK_S = 60.0  # a step that takes longer will not end
+FAILURES = 3  # failed steps in a row are no accident
+LONGEST_RETRY_S = 60
+BANK_FILE = "bank.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Studio:
-    """The networks of one release behind the optimiser. Nothing here knows of Ray or of the bucket."""
+    """The networks of one release behind the engine. Nothing here knows of Ray or of the bucket.
+
+    What goes into the engine and comes out of it lies on the host, in float32.
+    """
 
     release: Release
-    optimiser: LatentOptimiser
+    loop: Loop
     latent_dimensions: int
+    look_dimensions: int
     picture_size: int
-    device: torch.device
+    bank: Bank | None = None
 
-    def ascent(self, request: DesignRequest, taste: Tensor) -> Ascent:
-        """A design as one ascent from `restarts` starts, of which the best k that differ are kept."""
-        return Ascent(
-            taste=taste.to(self.device),
-            category=self.release.class_id(request.category, "category"),
-            starts=self.starts(request.restarts, request.seed),
-            weights=Weights(realism=request.realism),
-            steps=request.steps,
-            keep=request.k,
+    def design(self, request: DesignRequest, taste: Tensor) -> Plan[Ascended]:
+        """One ascent from `restarts` starts, of which the best k that differ are kept. Raises BadInput."""
+        category = self.release.class_id(request.category, "category")
+        self.check_rows("restarts", request.restarts)
+        weights, seed = Weights(realism=request.realism), request.seed or 0
+        bank = self._bank_for(request)
+        starts = (
+            self.starts(request.restarts, seed)
+            if bank is None
+            else bank.starts(taste, category, request.restarts, weights, seed=seed)
+        )
+        return Plan.of(
+            Ascent(
+                taste=taste,
+                category=category,
+                starts=starts,
+                weights=weights,
+                steps=request.steps,
+                rate=LEARNING_RATE if bank is None else BANK_RATE,
+                patience=PATIENCE,
+                gain=GAIN,
+                keep=request.k,
+            )
         )
 
     def starts(self, count: int, seed: int | None) -> Tensor:
         """Codes z [count, Z], uniform on [-1, 1] as in the article; the same for the same seed."""
         random = torch.Generator().manual_seed(seed or 0)
-        return (2 * torch.rand(count, self.latent_dimensions, generator=random) - 1).to(self.device)
+        return 2 * torch.rand(count, self.latent_dimensions, generator=random) - 1
 
     def target(self, image: pictures.Image.Image) -> Tensor:
         """A picture as the generator would have to paint it: [3, S, S] in [-1, 1], letterboxed on white."""
         square = pictures.letterbox(image, height=self.picture_size, width=self.picture_size)
-        return pictures.normalise(pictures.to_pixels(square)).to(self.device)
+        return pictures.normalise(pictures.to_pixels(square))
 
-    def probe(self) -> None:
-        """One forward pass of one code through all three networks. Raises FloatingPointError."""
-        taste = torch.zeros(self.optimiser.networks.look.head[-1].out_features, device=self.device)
-        (found,) = self.optimiser.run([Ascent(taste=taste, category=0, starts=self.starts(1, 0), steps=0)])
-        if isinstance(found, FloatingPointError):
-            raise found
+    def check_rows(self, field: str, rows: int) -> None:
+        """Refuse more rows than could ever run at once."""
+        slots = self.loop.engine.scheduler.slots
+        if rows > slots:
+            raise bad_input(field, rows, f"at most {slots}, for so many rows run at once here")
 
+    def retry_after_s(self) -> int:
+        """Whole seconds after which those who wait now should have been served."""
+        return min(LONGEST_RETRY_S, max(1, math.ceil(self.loop.backlog_s())))
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Alteration:
-    """How an item is altered: `climb` runs an ascent, alone or in company."""
-
-    studio: Studio
-    request: AlterRequest
-    taste: Tensor  # [K]
-    category: int
-
-    async def invert(self, climb: Climb, target: Tensor) -> Ascended:
-        """The code whose picture comes closest to `target`: several starts, then the best of them for longer."""
-        request = self.request
-        keep = max(1, request.restarts // FINALISTS)
-        starts = self.studio.starts(request.restarts, request.seed)
-        first = await climb(self._inversion(target, starts, steps=request.steps, keep=keep))
-        return await climb(self._inversion(target, first.codes, steps=2 * request.steps, keep=1))
-
-    async def recall(self, climb: Climb, code: Tensor) -> Ascended:
-        """A code as it is, scored for the shopper."""
-        return await climb(self._ascent(code[None].to(self.taste), Weights(realism=self.request.realism), 0))
-
-    async def stages(self, climb: Climb, origin: Ascended) -> list[Ascended]:
-        """Ever more personal: each stage starts where the former ended and is held less close to the origin.
-
-        Scores never fall from one stage to the next: where looking real would cost preference, the stage
-        climbs without it, and where even that gains nothing it stays.
-        """
-        former, stages = origin, []
-        for closeness in self.pulls():
-            for realism in (self.request.realism, 0.0):
-                weights = Weights(realism=realism, closeness=closeness)
-                stage = await climb(self._ascent(former.codes, weights, self.request.steps, anchor=origin.codes[0]))
-                if stage.scores.preference[0] > former.scores.preference[0]:
-                    former = stage
-                    break
-            stages.append(former)
-        return stages
-
-    def pulls(self) -> list[float]:
-        """The closeness of each stage: falls from the request's by the same factor each time, at last to nothing."""
-        falling = [self.request.closeness / RELEASE**stage for stage in range(self.request.stages)]
-        return falling if len(falling) == 1 else [*falling[:-1], 0.0]
-
-    def _inversion(self, target: Tensor, starts: Tensor, *, steps: int, keep: int) -> Ascent:
-        realism = INVERSION_REALISM * self.request.realism
-        weights = Weights(preference=0.0, realism=realism, reconstruction=1.0)
-        return self._ascent(starts, weights, steps, target=target, keep=keep)
-
-    def _ascent(
-        self,
-        starts: Tensor,
-        weights: Weights,
-        steps: int,
-        *,
-        target: Tensor | None = None,
-        anchor: Tensor | None = None,
-        keep: int = 1,
-    ) -> Ascent:
-        return Ascent(
-            taste=self.taste,
-            category=self.category,
-            starts=starts,
-            weights=weights,
-            steps=steps,
-            keep=keep,
-            target=target,
-            anchor=anchor,
+    def load(self) -> Load:
+        """What there is to do, and what has been done."""
+        engine, stats = self.loop.engine, self.loop.stats
+        return Load(
+            slots=engine.scheduler.slots,
+            memory_bytes=engine.memory_bytes,
+            precision=str(engine.dtype).removeprefix("torch."),
+            waiting_rows=self.loop.waiting_rows,
+            running_rows=self.loop.running_rows,
+            steps=stats.steps,
+            row_steps=stats.row_steps,
+            most_rows=stats.most_rows,
+            overhead=stats.other_s / max(stats.run_s + stats.other_s, 1e-9),
+            endings={ending.name.lower(): count for ending, count in stats.endings.items()},
         )
 
+    def probe(self) -> None:
+        """Raises where the engine does not do its work: RuntimeError, or what ended the one row sent through it.
 
-def load_studio(release: Release, device: torch.device) -> Studio:
-    """The generator (its average), discriminator and look of a release."""
+        That row goes before all others. That no slot becomes free for it is no fault while steps go on.
+        """
+        self._check_beat()
+        trial = Ascent(taste=torch.zeros(self.look_dimensions), category=0, starts=self.starts(1, 0), steps=0)
+        try:
+            asked = self.loop.submit(Plan.of(trial), priority=HIGHEST_PRIORITY)
+        except Full:
+            return
+        try:
+            asked.result(PROBE_S)
+        except TimeoutError:
+            asked.cancel()
+            self._check_beat()
+
+    def close(self) -> None:
+        """Take nothing more; what has been taken is finished, beside whoever calls."""
+        Thread(target=self.loop.stop, name=f"closing {self.release.id}", daemon=True).start()
+
+    def _bank_for(self, request: DesignRequest) -> Bank | None:
+        if request.starts == "bank" and self.bank is None:
+            raise bad_input("starts", "bank", "blind, since this release has no seed bank")
+        return None if request.starts == "blind" else self.bank
+
+    def _check_beat(self) -> None:
+        """Raises RuntimeError where steps are not taken any more, or come to nothing."""
+        if not self.loop.alive:
+            raise RuntimeError("the thread of the latent engine has ended")
+        if self.loop.stuck_for() > STUCK_S:
+            raise RuntimeError(f"a step of the latent engine has taken {self.loop.stuck_for():.0f} s")
+        if self.loop.failures >= FAILURES:
+            raise RuntimeError(f"{self.loop.failures} steps of the latent engine have failed in a row")
+
+
+def load_studio(release: Release, device: torch.device, config: EngineConfig) -> Studio:
+    """The generator (its average), discriminator and look of a release, warm. Raises DoesNotFit."""
     configs = release.manifest["configs"]
     cgan = from_json(CGANConfig, configs["cgan"])
-    generator = Generator(cgan, len(release.categories))
-    discriminator = Discriminator(cgan, len(release.categories))
-    look = Look(from_json(DVBPRConfig, configs["dvbpr"]))
+    dvbpr = from_json(DVBPRConfig, configs["dvbpr"])
+    networks = Networks(
+        Generator(cgan, len(release.categories)), Discriminator(cgan, len(release.categories)), Look(dvbpr)
+    )
     weights = load_file(release.folder / "cgan.safetensors")
-    fill(generator, weights, "generator.")
-    fill(discriminator, weights, "discriminator.")
-    load_weights(release.folder / "dvbpr.safetensors", look)
-    networks = Networks(generator.to(device), discriminator.to(device), look.to(device))
+    fill(networks.generator, weights, "generator.")
+    fill(networks.discriminator, weights, "discriminator.")
+    load_weights(release.folder / "dvbpr.safetensors", networks.look)
+    sizes = (cgan.latent_dimensions, networks.look.dimensions)
     return Studio(
         release=release,
-        optimiser=LatentOptimiser(networks),
-        latent_dimensions=cgan.latent_dimensions,
+        bank=load_bank(release, *sizes) if BANK_FILE in release.manifest["files"] else None,
+        loop=Loop(Engine(networks, config, device=device), name=f"latent {release.id}"),
+        latent_dimensions=sizes[0],
+        look_dimensions=sizes[1],
         picture_size=cgan.picture_size,
-        device=device,
     )
+
+
+def load_bank(release: Release, latent_dimensions: int, look_dimensions: int) -> Bank:
+    """The release's seed bank. Raises ValueError for one that does not belong to its networks, or is too small."""
+    bank = Bank.load(release.folder / BANK_FILE)
+    categories, codes, dimensions = bank.codes.shape
+    found = (categories, dimensions, bank.looks.shape[-1])
+    needed = (len(release.categories), latent_dimensions, look_dimensions)
+    if found != needed:
+        raise ValueError(f"{BANK_FILE}: (categories, Z, K) are {found}, but must be {needed}")
+    if codes < MOST_RESTARTS:
+        raise ValueError(f"{BANK_FILE}: {codes} codes of each category, but there must be at least {MOST_RESTARTS}")
+    return bank
 
 
 def fill(network: nn.Module, weights: dict[str, Tensor], prefix: str) -> None:

@@ -101,7 +101,12 @@ class PictureInput(Message):
         return self
 
 
-Restarts = Annotated[int, Field(ge=1, le=64, description="starts of the ascent; the best are kept")]
+MOST_RESTARTS = 64
+Restarts = Annotated[int, Field(ge=1, le=MOST_RESTARTS, description="starts of the ascent; the best are kept")]
+Starts = Annotated[
+    Literal["bank", "blind"] | None,
+    Field(description="from the release's seed bank, by default where it has one, or at random"),
+]
 Steps = Annotated[int, Field(ge=1, le=200, description="steps of the ascent")]
 Realism = Annotated[float, Field(ge=0, le=100, description="weight η of looking real against being liked")]
 Seed = Annotated[int | None, Field(ge=0, lt=2**53, description="for the same starts again; random if left out")]
@@ -140,6 +145,7 @@ class DesignRequest(Request):
     category: Identity
     k: int = Field(3, ge=1, le=16)
     restarts: Restarts = 16
+    starts: Starts = None
     steps: Steps = 30
     realism: Realism = 1.0
     seed: Seed = None
@@ -191,6 +197,7 @@ class FittingRequest(Request):
     exclude_bought: bool = True
     filters: Filters = Filters()
     restarts: Restarts = 16
+    starts: Starts = None
     steps: Steps = 30
     realism: Realism = 1.0
     seed: Seed = None
@@ -211,7 +218,7 @@ class FittingRequest(Request):
 
     def design(self) -> DesignRequest:
         """The first half of the composed path, designed."""
-        shared = ("shopper", "category", "k", "restarts", "steps", "realism", "seed")
+        shared = ("shopper", "category", "k", "restarts", "starts", "steps", "realism", "seed")
         return DesignRequest(**{name: getattr(self, name) for name in shared})
 
 
@@ -310,7 +317,7 @@ class DesignAnswer(Answer):
 
 
 class AlterAnswer(Answer):
-    """The nearest picture the generator can make, and ever more personal ones."""
+    """The nearest picture the generator can make, and ever more personal ones; fewer where time was up."""
 
     reconstruction: Design
     stages: list[Design]

@@ -54,10 +54,18 @@ def current(settings: Settings) -> str | None:
 
 
 class Shelf(Generic[Loaded]):
-    """The release that serves, and the one before it, for requests that another deployment began with that one."""
+    """The release that serves, and the one before it, for requests that another deployment began with that one.
 
-    def __init__(self, load: Callable[[str | None], tuple[str, Loaded]], logger: logging.Logger) -> None:
-        self._load, self._logger = load, logger
+    `retire` is told of every one that leaves.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str | None], tuple[str, Loaded]],
+        logger: logging.Logger,
+        retire: Callable[[Loaded], None] = lambda loaded: None,
+    ) -> None:
+        self._load, self._logger, self._retire = load, logger, retire
         self._held: dict[str, Loaded] = {}  # the newest last
         self.wanted: str | None = None
 
@@ -81,9 +89,17 @@ class Shelf(Generic[Loaded]):
                 raise
             self._logger.exception("still serving %s: %s could not be loaded", self.release_id, release_id)
         else:
-            previous = {key: value for key, value in self._held.items() if key != found}
+            before = self._held
+            previous = {key: value for key, value in before.items() if key != found}
             self._held = dict([*list(previous.items())[-1:], (found, loaded)])
             self._logger.info("serving release %s", found)
+            for release, left in before.items():
+                if self._held.get(release) is not left:
+                    self._retire(left)
+
+    def held(self) -> list[Loaded]:
+        """All that is loaded."""
+        return list(self._held.values())
 
     def current(self) -> tuple[str, Loaded]:
         """The release that serves. Raises NoRelease."""

@@ -98,6 +98,22 @@ class Alteration(Reply):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """What the Designer's engine has to do, and what it has done since the release was loaded."""
+
+    slots: int
+    memory_bytes: int
+    precision: str
+    waiting_rows: int
+    running_rows: int
+    steps: int
+    row_steps: int
+    most_rows: int  # of one step
+    overhead: float  # share of its time outside the networks
+    endings: dict[str, int]  # finished, deadline, cancelled, failed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FittedPicture:
     """A fitting (height, width in pixels: of the picture sent in, and of the network's)."""
 

@@ -24,15 +24,21 @@ class Stopped(RuntimeError):
     """The loop takes no requests any more."""
 
 
+class Coming(Future[Result]):
+    """A plan's result to come. Cancelled, it frees the plan's slots at the next step."""
+
+    task: Task
+
+
 @dataclass(eq=False, slots=True)
 class _Asked:
-    future: "Future[Any]"
+    future: Coming[Any]
     listener: Listener | None
     told: float = 0.0
 
 
 class Loop:
-    """Owns an engine and the thread that steps it. A future that is cancelled frees its slots at the next step."""
+    """Owns an engine and the thread that steps it."""
 
     def __init__(self, engine: Engine, *, name: str = "latent") -> None:
         self.engine = engine
@@ -51,16 +57,16 @@ class Loop:
         priority: int = 0,
         deadline: float = math.inf,
         listener: Listener | None = None,
-    ) -> "Future[Result]":
-        """The plan's result to come. `listener` is told how far it is, in the loop's thread.
+    ) -> Coming[Result]:
+        """Let a plan be carried out. `listener` is told how far it is, in the loop's thread.
 
         deadline: on the engine's clock. Raises Full, Stopped, and ValueError for more rows than slots.
         """
-        future: Future[Result] = Future()
+        future: Coming[Result] = Coming()
         with self._changed:
             if self._stopping:
                 raise Stopped("the latent engine is being stopped")
-            task = self.engine.submit(plan, priority=priority, deadline=deadline)
+            task = future.task = self.engine.submit(plan, priority=priority, deadline=deadline)
             self._asked[task] = _Asked(future, listener)
             self._changed.notify()
         future.add_done_callback(lambda done: self._cancel(task) if done.cancelled() else None)
@@ -86,6 +92,19 @@ class Loop:
         """Rows that wait for slots."""
         with self._changed:
             return self.engine.scheduler.waiting_rows
+
+    @property
+    def running_rows(self) -> int:
+        """Rows that hold slots."""
+        with self._changed:
+            return self.engine.scheduler.slots - self.engine.scheduler.free
+
+    def backlog_s(self) -> float:
+        """Seconds that what waits takes at the pace so far, if every row takes all its steps."""
+        stats = self.engine.stats
+        with self._changed:
+            waiting = sum(task.rows * task.steps for task in self.engine.scheduler.waiting)
+        return waiting * (stats.run_s + stats.other_s) / max(1, stats.row_steps)
 
     def stop(self, timeout: float | None = None) -> None:
         """Take nothing more, finish what is there, and end the thread; what has not ended by then fails."""
@@ -128,7 +147,7 @@ class Loop:
             progress = self.engine.look(task)
             if progress is not None and each.listener is not None:
                 each.told = now
-                each.listener(progress)
+                _inform(each, progress)
 
     def _answer(self) -> None:
         with self._changed:
@@ -143,7 +162,15 @@ class Loop:
             self._asked.pop(task, None)
 
 
-def _settle(future: "Future[Any]", *, result: Any = None, error: Exception | None = None) -> None:
+def _inform(asked: _Asked, progress: Progress) -> None:
+    try:
+        asked.listener(progress)
+    except Exception:  # its own fault: the loop goes on without it
+        logger.exception("a listener failed")
+        asked.listener = None
+
+
+def _settle(future: Future[Any], *, result: Any = None, error: Exception | None = None) -> None:
     try:
         future.set_result(result) if error is None else future.set_exception(error)
     except InvalidStateError:  # cancelled meanwhile

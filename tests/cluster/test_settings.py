@@ -28,6 +28,8 @@ def test_the_environment_sets_fields(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         ("signed_url_expires_s", 8 * 24 * 3600),
         ("ray_address", "None"),
         ("ray_address", "http://127.0.0.1"),
+        ("designer_slots", 0),
+        ("designer_precision", "fp8"),
         ("no_such_field", 1),
     ],
 )

@@ -27,6 +27,7 @@ def settings(local_s3_settings: Settings) -> Settings:
         max_picture_bytes=300_000,
         max_picture_pixels=1_000_000,
         request_timeout_s=60.0,
+        designer_precision="fp32",  # the faster one may be another one at the next start
     )
 
 

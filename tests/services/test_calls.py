@@ -54,6 +54,13 @@ def test_tries_have_an_end() -> None:
     assert call.calls == 3
 
 
+def test_a_release_being_changed_is_waited_for_longer() -> None:
+    call = Sequence(*[TurningRelease("not yet")] * 9)
+    assert asked(call, tries=3) == "answer" and call.calls == 10
+    with pytest.raises(TurningRelease):
+        asked(Sequence(*[TurningRelease("not yet")] * 9), tries=3, turning_s=0.0)
+
+
 @pytest.mark.parametrize("error", [UnknownShopper("who"), BackPressureError(9, 8)])
 def test_what_would_fail_again_is_not_tried_again(error: Exception) -> None:
     call = Sequence(error)

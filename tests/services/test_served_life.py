@@ -14,8 +14,8 @@ import pytest
 
 from cluster.object_store import open_store
 from cluster.releases import ReleaseStore
-from services.designer import Passes
 from services.gateway import PERMITS
+from services.replies import Load
 from tests.services import tiny_release
 from tests.services.conftest import Served
 from tests.services.processes import replicas
@@ -31,8 +31,13 @@ def handle(deployment: str) -> Any:
     return serve.get_deployment_handle(deployment, "atelier")
 
 
-def passes() -> Passes:
-    return handle("Designer").passes.remote().result(timeout_s=PATIENCE_S)
+def load() -> Load:
+    return handle("Designer").load.remote().result(timeout_s=PATIENCE_S)
+
+
+def idle() -> bool:
+    now = load()
+    return not (now.waiting_rows or now.running_rows)
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -47,15 +52,15 @@ def score(http: httpx.Client) -> httpx.Response:
     return http.post("/v1/score", json={"shopper": KNOWN, "items": ["item-00"]})
 
 
-def test_concurrent_designs_share_passes(served: Served) -> None:
-    before = passes()
+def test_concurrent_designs_share_steps(served: Served) -> None:
+    before = load()
     with ThreadPoolExecutor(20) as pool:
-        asked = [{**DESIGN, "seed": seed} for seed in range(20)]
+        asked = [{**DESIGN, "seed": seed, "steps": 100} for seed in range(20)]
         answers = list(pool.map(lambda request: served.http.post("/v1/design", json=request), asked))
     assert [answer.status_code for answer in answers] == [200] * 20
-    after = passes()
-    assert after.ascents - before.ascents == 20
-    assert after.passes - before.passes <= 10 and after.largest >= 4
+    after = load()
+    assert after.most_rows > DESIGN["restarts"]
+    assert after.row_steps - before.row_steps > DESIGN["restarts"] * (after.steps - before.steps)
     alone = served.http.post("/v1/design", json=asked[3]).json()["designs"][0]["score"]
     assert answers[3].json()["designs"][0]["score"] == pytest.approx(alone, abs=1e-4)
 
@@ -69,22 +74,14 @@ def test_one_bad_request_among_many_fails_alone(served: Served) -> None:
 
 def test_who_leaves_is_not_worked_for_any_more(served: Served) -> None:
     request = {"shopper": KNOWN, "picture": {"item_id": "item-00"}, "stages": 10, "steps": 200, "restarts": 8}
-    before = passes()
-    with pytest.raises(httpx.ReadTimeout):
-        served.http.post("/v1/alter", json=request, timeout=httpx.Timeout(10.0, read=1.0))
-    after = passes()
-    until_idle(after)
-    assert passes().ascents - before.ascents < 10
-
-
-def until_idle(last: Passes) -> None:
-    """Until nothing has been added for a second."""
-    while True:
-        time.sleep(1.0)
-        now = passes()
-        if now == last:
-            return
-        last = now
+    before = load().endings["cancelled"]
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(served.http.post, "/v1/alter", json=request, timeout=httpx.Timeout(10.0, read=1.0))
+        until(lambda: load().running_rows > 1)
+        with pytest.raises(httpx.ReadTimeout):
+            asked.result()
+    until(idle)
+    assert load().endings["cancelled"] == before + 1
 
 
 def test_requests_go_on_after_a_killed_replica(served: Served) -> None:
@@ -92,7 +89,7 @@ def test_requests_go_on_after_a_killed_replica(served: Served) -> None:
     slow = {**DESIGN, "restarts": 16, "steps": 50}
     with ThreadPoolExecutor(4) as pool:
         under_way = [pool.submit(served.http.post, "/v1/design", json=slow) for _ in range(2)]
-        passes()  # answered after them: they are under way
+        until(lambda: load().running_rows > 1)
         os.kill(victim, signal.SIGKILL)
         statuses = Counter(each.result().status_code for each in under_way)
     assert set(statuses) <= {200, 503, 504}, statuses  # asked again, unless the new replica takes too long

@@ -20,6 +20,7 @@ from fashion_nn.cgan import network as cgan_network
 from fashion_nn.configs import to_json
 from fashion_nn.dvbpr import config as dvbpr_config
 from fashion_nn.dvbpr import network as dvbpr_network
+from fashion_nn.latent import Networks, bank
 from fashion_nn.state_files import save_weights
 
 CATEGORIES = ("men-tops", "women-tops")
@@ -35,8 +36,20 @@ def garment(hue: int) -> Image.Image:
     return image
 
 
-def publish(settings: Settings, folder: Path, *, seed: int = 0, worn_dropout: float = 0.2, promote: bool = True) -> str:
-    """Publish such a release and return its id. Another seed makes another one."""
+def publish(
+    settings: Settings,
+    folder: Path,
+    *,
+    seed: int = 0,
+    worn_dropout: float = 0.2,
+    codes: int = 64,
+    broken: bool = False,
+    promote: bool = True,
+) -> str:
+    """Publish such a release and return its id. Another seed makes another one.
+
+    codes: of each category in the seed bank; 0 for a release without one. broken: the generator gives nothing finite.
+    """
     torch.manual_seed(seed)
     store = open_store(settings.bucket_url, settings)
     files = {name: folder / name for name in ("dvbpr.safetensors", "cgan.safetensors", "cagan.safetensors")}
@@ -45,7 +58,13 @@ def publish(settings: Settings, folder: Path, *, seed: int = 0, worn_dropout: fl
     look = dvbpr_network.Look(look_config).eval()
     save_weights(files["dvbpr.safetensors"], look)
     save_weights(files["cagan.safetensors"], cagan_network.Generator(fit_config))
-    _save_gan(files["cgan.safetensors"], gan_config)
+    networks = _networks(gan_config, look)
+    if codes:
+        files["bank.safetensors"] = folder / "bank.safetensors"
+        _bank(networks, codes, seed).save(files["bank.safetensors"])
+    if broken:
+        next(networks.generator.parameters()).data.fill_(float("nan"))
+    _save_gan(files["cgan.safetensors"], networks)
     files |= _tables(store, folder, look, seed)
     return ReleaseStore(store).publish(
         files,
@@ -64,13 +83,23 @@ def _fields(config: cagan_config.CAGANConfig) -> dict[str, object]:
     return {name: getattr(config, name) for name in config.__slots__}
 
 
-def _save_gan(path: Path, config: cgan_config.CGANConfig) -> None:
-    networks = {
-        "generator": cgan_network.Generator(config, len(CATEGORIES)),
-        "discriminator": cgan_network.Discriminator(config, len(CATEGORIES)),
-    }
+def _networks(config: cgan_config.CGANConfig, look: dvbpr_network.Look) -> Networks:
+    generator = cgan_network.Generator(config, len(CATEGORIES)).eval()
+    discriminator = cgan_network.Discriminator(config, len(CATEGORIES)).eval()
+    return Networks(generator, discriminator, look)
+
+
+def _bank(networks: Networks, codes: int, seed: int) -> bank.Bank:
+    drawn = [bank.draw(seed, at, codes, networks.generator.latent_dimensions) for at in range(len(CATEGORIES))]
+    judged = [bank.judge(networks, each, at) for at, each in enumerate(drawn)]
+    looks, realism = (torch.stack(column) for column in zip(*judged, strict=True))
+    return bank.Bank(torch.stack(drawn), looks, realism)
+
+
+def _save_gan(path: Path, networks: Networks) -> None:
+    parts = {"generator": networks.generator, "discriminator": networks.discriminator}
     save_file(
-        {f"{name}.{key}": value.clone() for name, net in networks.items() for key, value in net.state_dict().items()},
+        {f"{name}.{key}": value.clone() for name, net in parts.items() for key, value in net.state_dict().items()},
         path,
     )
 
