@@ -93,7 +93,9 @@ def push(
 
 
 @app.command(context_settings=PASSED_ON)
-def train(context: typer.Context, network: Annotated[str, typer.Argument(help="dvbpr, cgan or cagan")]) -> None:
+def train(
+    context: typer.Context, network: Annotated[str, typer.Argument(help="dvbpr, cgan, cagan or encoder")]
+) -> None:
     """Train as a Ray job on the cluster that `atelier up` runs; options as of python -m training.NETWORK."""
     from training import arguments, recipe
 
@@ -110,6 +112,7 @@ def publish(
     dvbpr: Annotated[str, typer.Option(metavar="RUN", help="the recommender's")],
     cgan: Annotated[str, typer.Option(metavar="RUN", help="the generator's")],
     cagan: Annotated[str, typer.Option(metavar="RUN", help="the fitting room's")],
+    encoder: Annotated[str | None, typer.Option(metavar="RUN", help="the encoder's, where there is one")] = None,
     bank: Annotated[int, typer.Option(metavar="N", help="codes a category of the seed bank; 0: none")] = 4096,
     by: Annotated[str | None, typer.Option(help="who publishes; you")] = None,
     why: Annotated[str, typer.Option(help="kept in the history")] = "",
@@ -120,7 +123,10 @@ def publish(
 
     listen = by_quarters(partial(print, file=sys.stderr, flush=True), publishing.BANKED)
     with bucket() as settings:
-        say(publishing.publish(settings, dvbpr, cgan, cagan, bank=bank, by=by, why=why, listen=listen))
+        release = publishing.publish(
+            settings, dvbpr, cgan, cagan, encoder_run=encoder, bank=bank, by=by, why=why, listen=listen
+        )
+        say(release)
 
 
 @app.command()

@@ -108,7 +108,7 @@ class Demonstration:
         return url
 
     def train(self, data: str) -> Trainings:
-        """The three runs, all finished."""
+        """The runs, all finished."""
         children = Children()
         self.stack.callback(children.stop)
         trainings = Trainings(
@@ -120,14 +120,14 @@ class Demonstration:
             children=children,
             progress=self.progress,
         )
-        with self.progress.step("Train three networks", log=self.folder / "logs") as note:
+        with self.progress.step("Train the networks", log=self.folder / "logs") as note:
             if self.options.fresh:
                 trainings.remove()
             trainings.carry_out(note)
         return trainings
 
     def publish(self, runs: Trainings) -> None:
-        """Make the three runs the release that serves, unless it is that already."""
+        """Make the runs the release that serves, unless it is that already."""
         releases = ReleaseStore(self.store)
         with self.progress.step("Publish a release") as note:
             current = releases.current()

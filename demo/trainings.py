@@ -1,4 +1,4 @@
-"""Trains the three networks: programs beside one another, each as a user would start it by hand."""
+"""Trains the networks: programs beside one another, each as a user would start it by hand."""
 
 import os
 import sys
@@ -18,14 +18,14 @@ from fashion_nn import configs
 from training import recipe, runs
 
 # What is trained side by side; in each lane one after another. About equally long at the size of the demonstration.
-LANES = (("cagan",), ("dvbpr", "cgan"))
-COLOURS = {"cagan": "magenta", "dvbpr": "cyan", "cgan": "yellow"}
+LANES = (("cagan",), ("dvbpr", "cgan", "encoder"))
+COLOURS = {"cagan": "magenta", "dvbpr": "cyan", "cgan": "yellow", "encoder": "green"}
 POLL_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trainings:
-    """The three runs of one size on one data set."""
+    """The runs of one size on one data set."""
 
     size: Size
     data: str  # URL
@@ -40,7 +40,7 @@ class Trainings:
         return {network: f"{self.size.name}-{network}" for lane in LANES for network in lane}
 
     def remove(self) -> None:
-        """Forget the three runs."""
+        """Forget all runs."""
         for run in self.names().values():
             remove(self.store, runs.key(run) + "/")
 
@@ -65,13 +65,23 @@ class Trainings:
                 raise
         note.text = self.durations() if lacking else f"trained before: {self.durations()}"
 
+    def config(self, network: str) -> Any:
+        """What a network is to be trained by."""
+        return configs.override(configs.named(recipe.find(network).configs, self.size.name), self.fields(network))
+
+    def fields(self, network: str) -> list[str]:
+        """What a named config leaves open: the run that another one builds upon."""
+        return [f"generator={self.names()['cgan']}"] if network == "encoder" else []
+
     def lacking(self) -> list[str]:
         """The networks whose run is not complete. What was trained differently than now is removed."""
-        lacking = []
+        lacking: list[str] = []
         for network, run in self.names().items():
-            known = runs.read(self.store, run)
-            wanted = configs.named(recipe.find(network).configs, self.size.name)
-            if known and (reasons := differences(known, wanted, self.data)):
+            known, wanted = runs.read(self.store, run), self.config(network)
+            reasons = differences(known, wanted, self.data) if known else []
+            if network == "encoder" and "cgan" in lacking:
+                reasons.append("against another generator")
+            if known and reasons:
                 self.progress.line(f"{run} was trained differently ({'; '.join(reasons)}): anew")
                 remove(self.store, runs.key(run) + "/")
                 known = None
@@ -88,7 +98,7 @@ class Trainings:
         """Train one network. Raises StepFailed, Stopping."""
         run, log = self.names()[network], self.logs / f"{network}.log"
         command = [sys.executable, "-m", f"training.{network}", "--threads", "1"]
-        command += ["--config", self.size.name, "--data", self.data, "--run", run]
+        command += ["--config", self.size.name, "--data", self.data, "--run", run, *self.fields(network)]
 
         def say(line: str) -> None:
             if line.startswith(run):

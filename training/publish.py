@@ -1,11 +1,12 @@
 """Finished runs become one release: `python -m training.publish --dvbpr RUN --cgan RUN --cagan RUN`.
 
-dvbpr.safetensors   Φ alone; the tastes are in users.parquet
-cgan.safetensors    generator.* (its average), discriminator.*
-cagan.safetensors   the generator (its average)
-bank.safetensors    the seed bank: codes, looks, realism
-items.parquet       item_id, category, picture (its key in the bucket), look float32[K]
-users.parquet       user_id, taste float32[K], bought (item ids)
+dvbpr.safetensors    Φ alone; the tastes are in users.parquet
+cgan.safetensors     generator.* (its average), discriminator.*
+cagan.safetensors    the generator (its average)
+encoder.safetensors  the encoder (its average), where there is one
+bank.safetensors     the seed bank: codes, looks, realism, where there is one
+items.parquet        item_id, category, picture (its key in the bucket), look float32[K]
+users.parquet        user_id, taste float32[K], bought (item ids)
 """
 
 import sys
@@ -28,10 +29,11 @@ from cluster.ray_runtime import connected
 from cluster.releases import ReleaseStore
 from cluster.settings import Settings
 from fashion_nn.cagan.network import Generator as Fitter
-from fashion_nn.cgan.network import Discriminator, Generator
+from fashion_nn.cgan.network import Discriminator
 from fashion_nn.datasets.catalogue import Catalogue
 from fashion_nn.datasets.sources import PictureSource
 from fashion_nn.dvbpr.network import Look, Recommender
+from fashion_nn.latent.encoder.network import Encoder
 from fashion_nn.latent.objective import Networks
 from fashion_nn.pictures import normalise
 from fashion_nn.state_files import save_weights
@@ -43,7 +45,7 @@ from training.errors import TrainingError
 from training.progress import by_quarters
 from training.recipe import Source
 from training.runs import RunRecord
-from training.trained import Trained, load
+from training.trained import Trained, averaged_generator, generator_identity, load
 
 BATCH = 128  # pictures that Φ looks at at once
 NEEDED = ("dvbpr", "cgan", "cagan")
@@ -61,6 +63,7 @@ def publish(
     cgan_run: str,
     cagan_run: str,
     *,
+    encoder_run: str | None = None,
     bank: int = BANK,
     by: str | None = None,
     why: str = "",
@@ -75,12 +78,14 @@ def publish(
     check_bank(bank)
     store = open_store(settings.bucket_url, settings)
     names = dict(zip(NEEDED, (dvbpr_run, cgan_run, cagan_run), strict=True))
+    names |= {"encoder": encoder_run} if encoder_run else {}
     records = {network: runs.finished(store, run, network) for network, run in names.items()}
     categories = agreed_categories(records)
     trained = {network: load(store, record) for network, record in records.items()}
-    networks = networks_of(trained, len(categories))
+    check_encoder(trained)
+    networks = networks_of(trained)
     with tempfile.TemporaryDirectory(prefix="atelier-release-") as folder:
-        files = write_weights(Path(folder), networks, trained["cagan"])
+        files = write_weights(Path(folder), networks, trained)
         files |= write_tables(Path(folder), trained["dvbpr"], categories, store, settings)
         files |= write_bank(Path(folder), networks, len(categories), bank, settings, listen)
         return ReleaseStore(store).publish(
@@ -114,24 +119,38 @@ def agreed_categories(records: Mapping[str, RunRecord]) -> list[str]:
     return ours
 
 
-def networks_of(trained: Mapping[str, Trained], n_categories: int) -> Networks:
+def check_encoder(trained: Mapping[str, Trained]) -> None:
+    """Refuse an encoder that was trained against another generator than the one beside it."""
+    if "encoder" not in trained:
+        return
+    record = trained["encoder"].record
+    ours, theirs = generator_identity(trained["cgan"]), record.identity["generator"]
+    if ours != theirs:
+        raise TrainingError(
+            f"run {record.run!r} was trained against {', '.join(theirs)}, but the release's generator is "
+            f"{', '.join(ours)}"
+        )
+
+
+def networks_of(trained: Mapping[str, Trained]) -> Networks:
     """The three networks of the latent engine."""
     gan = trained["cgan"]
-    return Networks(
-        gan.fill(Generator(gan.config, n_categories), "average"),
-        gan.fill(Discriminator(gan.config, n_categories), "discriminator"),
-        recommender(trained["dvbpr"]).look,
-    )
+    generator = averaged_generator(gan)
+    discriminator = gan.fill(Discriminator(gan.config, generator.n_categories), "discriminator")
+    return Networks(generator, discriminator, recommender(trained["dvbpr"]).look)
 
 
-def write_weights(folder: Path, networks: Networks, fitter: Trained) -> dict[str, Path]:
-    """The three weight files."""
-    pair = nn.ModuleDict({"generator": networks.generator, "discriminator": networks.discriminator})
+def write_weights(folder: Path, networks: Networks, trained: Mapping[str, Trained]) -> dict[str, Path]:
+    """The weight files: three, or four with an encoder."""
+    fitter, pair = trained["cagan"], {"generator": networks.generator, "discriminator": networks.discriminator}
     weights = {
         "dvbpr.safetensors": networks.look,
-        "cgan.safetensors": pair,
+        "cgan.safetensors": nn.ModuleDict(pair),
         "cagan.safetensors": fitter.fill(Fitter(fitter.config), "average"),
     }
+    if encoder := trained.get("encoder"):
+        network = Encoder(encoder.config, trained["cgan"].config, networks.generator.n_categories)
+        weights["encoder.safetensors"] = encoder.fill(network, "average")
     for name, network in weights.items():
         save_weights(folder / name, network)
     return {name: folder / name for name in weights}
@@ -163,7 +182,7 @@ def write_tables(
 ) -> dict[str, Path]:
     """items.parquet and users.parquet; uploads the items' pictures by content."""
     url, network = trained.record.data, recommender(trained)
-    source = Source(path=mirror(url, settings, settings.cache / "data"), cache=settings.cache / "pictures")
+    source = Source(path=mirror(url, settings, settings.cache / "data"), cache=settings.cache / "pictures", store=store)
     data = open_catalogue(source, size=trained.config.picture_size)
     if unknown := set(data.catalogue.categories) - set(categories):
         new = ", ".join(sorted(unknown))
@@ -232,6 +251,7 @@ def main(argv: list[str] | None = None) -> int:
     words = Parser(prog="python -m training.publish", description="Finished runs become one release.")
     for network in NEEDED:
         words.add_argument(f"--{network}", required=True, metavar="RUN")
+    words.add_argument("--encoder", metavar="RUN", help="trained against the same cgan run")
     words.add_argument(
         "--bank", type=int, default=BANK, metavar="N", help=f"codes a category ({BANK}); 0: no seed bank"
     )
@@ -244,6 +264,7 @@ def main(argv: list[str] | None = None) -> int:
             asked.dvbpr,
             asked.cgan,
             asked.cagan,
+            encoder_run=asked.encoder,
             bank=asked.bank,
             by=asked.by,
             why=asked.why,

@@ -1,6 +1,6 @@
 """What the training job knows of a network: how to open its data, build its step, judge and show it.
 
-Each of `training/dvbpr.py`, `cgan.py` and `cagan.py` is one recipe, and the program that trains by it.
+Each of `training/dvbpr.py`, `cgan.py`, `cagan.py` and `encoder.py` is one recipe, and the program that trains by it.
 """
 
 import importlib
@@ -14,9 +14,10 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
+from cluster.object_store import ObjectStore
 from fashion_nn.datasets.problems import OnProblem, Problem
 
-NETWORKS = ("dvbpr", "cgan", "cagan")
+NETWORKS = ("dvbpr", "cgan", "cagan", "encoder")
 
 
 class Step(Protocol):
@@ -40,10 +41,14 @@ class Step(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """A run's data, already on this machine: its folder, where to keep what is decoded, how strict to be."""
+    """A run's data, already on this machine: its folder, where to keep what is decoded, how strict to be.
+
+    store: of the runs that this one builds upon.
+    """
 
     path: Path
     cache: Path
+    store: ObjectStore
     on_problem: OnProblem = "skip"
 
 
@@ -69,7 +74,10 @@ class Recipe(ABC):
 
     @abstractmethod
     def open(self, source: Source, config: Any) -> Any:
-        """Read the data and decode its pictures into the cache, or find them there. Raises DataError."""
+        """Read the data and decode its pictures into the cache, or find them there.
+
+        Raises DataError; TrainingError and StoreError where the run builds upon another one.
+        """
 
     @abstractmethod
     def summary(self, data: Any) -> Summary:

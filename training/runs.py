@@ -21,6 +21,8 @@ from training.recipe import Summary
 
 State = Literal["running", "finished", "diverged", "failed"]
 
+SHOWN = 3  # names: more are only counted
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunRecord:
@@ -32,7 +34,7 @@ class RunRecord:
     config: dict[str, Any]
     data: str
     counts: dict[str, int]  # what was found in the data
-    identity: dict[str, list[str]]  # what of the data the weights depend on: categories, shoppers
+    identity: dict[str, list[str]]  # what else the weights depend on: categories, shoppers, a generator
     state: State = "running"
     step: int = 0
     checkpoint: str | None = None  # prefix of the newest checkpoint's keys in the bucket
@@ -141,8 +143,12 @@ def _config_differences(order: Order, known: RunRecord) -> list[str]:
 
 
 def _identity_differences(ours: dict[str, list[str]], theirs: dict[str, list[str]]) -> list[str]:
-    return [
-        f"the data's {name} have changed ({len(theirs.get(name, []))} then, {len(ours.get(name, []))} now)"
-        for name in sorted(ours.keys() | theirs.keys())
-        if ours.get(name) != theirs.get(name)
-    ]
+    names = sorted(ours.keys() | theirs.keys())
+    pairs = ((name, ours.get(name, []), theirs.get(name, [])) for name in names)
+    return [_changed(name, now, then) for name, now, then in pairs if now != then]
+
+
+def _changed(name: str, now: list[str], then: list[str]) -> str:
+    if len(now) == len(then) <= SHOWN:
+        return f"{name} was {', '.join(then)}, now {', '.join(now)}"
+    return f"the data's {name} have changed ({len(then)} then, {len(now)} now)"

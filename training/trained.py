@@ -1,5 +1,6 @@
 """A finished run's networks, from its last checkpoint."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,16 @@ from cluster.object_store import ObjectStore
 from fashion_nn import configs
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cgan.config import CGANConfig
+from fashion_nn.cgan.network import Generator
 from fashion_nn.dvbpr.config import DVBPRConfig
+from fashion_nn.latent.encoder.config import EncoderConfig
 from fashion_nn.state_files import StateError
 from training import checkpoints, runs
 from training.errors import TrainingError, in_one_line
 from training.runs import RunRecord
 
-CONFIGS = {"dvbpr": DVBPRConfig, "cgan": CGANConfig, "cagan": CAGANConfig}
+CONFIGS = {"dvbpr": DVBPRConfig, "cgan": CGANConfig, "cagan": CAGANConfig, "encoder": EncoderConfig}
+FINGERPRINT = 16  # hexadecimal digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +48,19 @@ def load(store: ObjectStore, record: RunRecord) -> Trained:
     except (ValueError, StateError) as error:
         raise TrainingError(f"run {record.run!r} does not fit this code: {in_one_line(error)}") from error
     return Trained(record, config, state["step"])
+
+
+def averaged_generator(gan: Trained) -> Generator:
+    """The generator of a finished cgan run, as it is published: the average of its weights."""
+    generator = Generator(gan.config, len(gan.record.identity["categories"]))
+    gan.fill(generator, "average")
+    return generator
+
+
+def generator_identity(gan: Trained) -> list[str]:
+    """What tells one trained generator from another: its run, its step, and how the hash of its weights begins."""
+    digest = hashlib.sha256()
+    for name, weights in sorted(gan.state["average"].items()):
+        digest.update(name.encode())
+        digest.update(weights.contiguous().numpy().tobytes())
+    return [gan.record.run, f"step {gan.record.step}", f"weights {digest.hexdigest()[:FINGERPRINT]}"]

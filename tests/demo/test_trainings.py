@@ -1,4 +1,4 @@
-"""Which of the three runs are there already, and which are trained again."""
+"""Which of the runs are there already, and which are trained again."""
 
 import io
 from dataclasses import replace
@@ -36,6 +36,8 @@ def trainings(tmp_path: Path) -> Trainings:
 def finished(network: str) -> runs.RunRecord:
     """The record of a finished run of the demonstration."""
     config = configs.named(recipe.find(network).configs, "debug")
+    if network == "encoder":
+        config = replace(config, generator="debug-cgan")
     return runs.RunRecord(
         run=f"debug-{network}",
         network=network,
@@ -62,7 +64,7 @@ def test_finished_runs_are_left_alone(trainings: Trainings) -> None:
     keep(trainings.store, *(finished(network) for network in trainings.names()))
     note = Note()
     trainings.carry_out(note)
-    assert note.text == "trained before: cagan 65 s, dvbpr 65 s, cgan 65 s"
+    assert note.text == "trained before: cagan 65 s, dvbpr 65 s, cgan 65 s, encoder 65 s"
 
 
 def test_a_release_of_these_runs_is_recognised(trainings: Trainings) -> None:
@@ -81,7 +83,7 @@ def test_a_release_of_these_runs_is_recognised(trainings: Trainings) -> None:
 
 def test_interrupted_and_missing_runs_are_trained(trainings: Trainings) -> None:
     keep(trainings.store, replace(finished("cagan"), state="running", step=5), finished("cgan"))
-    assert trainings.lacking() == ["cagan", "dvbpr"]
+    assert trainings.lacking() == ["cagan", "dvbpr", "encoder"]
     assert runs.read(trainings.store, "debug-cagan") is not None  # goes on from its checkpoint
 
 
@@ -90,10 +92,10 @@ def test_what_was_trained_differently_is_trained_anew(trainings: Trainings, chan
     known = finished("cgan")
     if "config" in change:
         change = {"config": {**known.config, **change["config"]}}
-    keep(trainings.store, finished("cagan"), finished("dvbpr"), replace(known, **change))
+    keep(trainings.store, finished("cagan"), finished("dvbpr"), finished("encoder"), replace(known, **change))
     trainings.store.put("runs/debug-cgan/samples/1.jpg", b"old")
-    assert trainings.lacking() == ["cgan"]
-    assert list(trainings.store.list("runs/debug-cgan/")) == []
+    assert trainings.lacking() == ["cgan", "encoder"], "and the encoder, which was trained against it"
+    assert list(trainings.store.list("runs/debug-cgan/")) == list(trainings.store.list("runs/debug-encoder/")) == []
 
 
 def test_more_steps_only_continue_a_run(trainings: Trainings) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from cluster.object_store import open_store
 from cluster.settings import Settings
+from tests.training.finished import source_of
 from training import arguments, recipe, runs
 from training.command import main
 
@@ -55,7 +56,7 @@ def finish(command: list[str], settings: Settings) -> None:
     """As if the run of `command` had been trained to its end."""
     which = recipe.find("cgan")
     order, _ = arguments.read(which, command)
-    found = which.open(recipe.Source(path=Path(command[3]), cache=settings.cache), order.config)
+    found = which.open(source_of(Path(command[3]), settings), order.config)
     record = runs.begin(order, which.summary(found), None)
     prefix = "runs/first/checkpoint-00000010"
     record = replace(record, state="finished", step=10, checkpoint=prefix, metrics={"diversity/mean": 0.25})

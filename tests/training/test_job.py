@@ -19,10 +19,10 @@ from cluster.object_store import ObjectStore, open_store
 from cluster.settings import Settings
 from fashion_nn.pictures import decode
 from fashion_nn.steps import seed_torch
+from tests.training.finished import RUNS, finish, source_of
 from training import arguments, checkpoints, recipe, runs
 from training.arguments import Order
 from training.errors import TrainingError
-from training.recipe import Source
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 
@@ -55,11 +55,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def uninterrupted(order: Order, data: Path, cache: Path) -> Any:
+def uninterrupted(order: Order, data: Path, settings: Settings) -> Any:
     """The step after a plain loop without Ray: what every run must come to."""
     which = recipe.find(order.network)
     with one_thread():
-        step = which.build(order.config, which.open(Source(path=data, cache=cache), order.config), torch.device("cpu"))
+        step = which.build(order.config, which.open(source_of(data, settings), order.config), torch.device("cpu"))
         for number in range(order.config.steps):
             seed_torch(order.config.seed, number, 0)
             step(step.draw(number))
@@ -85,9 +85,7 @@ def keys_of(store: ObjectStore, run: str) -> list[str]:
     return [info.key.removeprefix(f"runs/{run}/") for info in store.list(f"runs/{run}/")]
 
 
-def test_a_run_in_s3_and_its_extension_come_to_what_one_run_comes_to(
-    data: Path, local_s3_settings: Settings, tmp_path: Path
-) -> None:
+def test_a_run_in_s3_and_its_extension_come_to_what_one_run_comes_to(data: Path, local_s3_settings: Settings) -> None:
     settings = local_s3_settings.with_updates(bucket_url="s3://atelier/extended")
     store = open_store(settings.bucket_url, settings)
     record, lines = train(order_of("cgan", data, "steps=7"), settings)
@@ -105,7 +103,7 @@ def test_a_run_in_s3_and_its_extension_come_to_what_one_run_comes_to(
     extended, lines = train(longer, settings)
     assert lines[0] == "cgan-1  continues from step 7: 1 worker on cpu"
     assert (extended.step, extended.began, extended.config["steps"]) == (12, record.began, 12)
-    assert_same(kept_state(settings, extended), uninterrupted(longer, data, tmp_path).state())
+    assert_same(kept_state(settings, extended), uninterrupted(longer, data, settings).state())
     history = [json.loads(line)["step"] for line in store.get("runs/cgan-1/metrics.jsonl").splitlines()]
     assert history == [2, 4, 5, 6, 7, 8, 10, 12]
     names = {key.split("/")[0] for key in keys_of(store, "cgan-1") if key.startswith("checkpoint-")}
@@ -114,7 +112,7 @@ def test_a_run_in_s3_and_its_extension_come_to_what_one_run_comes_to(
         train(order_of("cgan", data, "steps=12", "generator_rate=0.1"), settings)
 
 
-def test_a_killed_worker_resumes_and_comes_to_the_same_weights(data: Path, settings: Settings, tmp_path: Path) -> None:
+def test_a_killed_worker_resumes_and_comes_to_the_same_weights(data: Path, settings: Settings) -> None:
     order = order_of("dvbpr", data, "steps=200", "checkpoint_every=20", "sheet_every=100", "report_every=20")
     killed: list[int] = []
     watch = threading.Thread(target=kill_after_third_checkpoint, args=(settings, "dvbpr-1", killed), daemon=True)
@@ -124,7 +122,7 @@ def test_a_killed_worker_resumes_and_comes_to_the_same_weights(data: Path, setti
     assert killed
     assert any("continues from step " in line for line in lines)
     assert record.step == 200 and record.metrics["auc/test"] > 0.5
-    assert_same(kept_state(settings, record), uninterrupted(order, data, tmp_path).state())
+    assert_same(kept_state(settings, record), uninterrupted(order, data, settings).state())
     rows = open_store(settings.bucket_url, settings).get("runs/dvbpr-1/metrics.jsonl").splitlines()
     assert [json.loads(row)["step"] for row in rows] == list(range(20, 201, 20))
 
@@ -158,13 +156,13 @@ def workers_of_this_process() -> list[int]:
     return [pid for pid in workers if parents.get(parents.get(pid, 0)) == os.getpid()]
 
 
-def test_two_workers_fit_persons_like_one(data: Path, settings: Settings, tmp_path: Path) -> None:
+def test_two_workers_fit_persons_like_one(data: Path, settings: Settings) -> None:
     order = order_of("cagan", data, "steps=4", "--workers", "2", "checkpoint_every=4", "worn_dropout=0")
     record, _ = train(order, settings)
     assert record.metrics.keys() == {"test/cycle", "test/mask_iou", "test/outside"}
-    whole = uninterrupted(order, data, tmp_path)
+    whole = uninterrupted(order, data, settings)
     halves = recipe.find("cagan").build(
-        order.config, recipe.find("cagan").open(Source(path=data, cache=tmp_path), order.config), torch.device("cpu")
+        order.config, recipe.find("cagan").open(source_of(data, settings), order.config), torch.device("cpu")
     )
     untrained = halves.sample()
     halves.load(kept_state(settings, record))
@@ -172,9 +170,7 @@ def test_two_workers_fit_persons_like_one(data: Path, settings: Settings, tmp_pa
     assert (whole.sample() - halves.sample()).abs().max() < 1e-3
 
 
-def test_a_run_that_could_not_be_kept_fails_in_one_line_and_goes_on_when_it_can(
-    data: Path, settings: Settings, tmp_path: Path
-) -> None:
+def test_a_run_that_could_not_be_kept_fails_in_one_line_and_goes_on_when_it_can(data: Path, settings: Settings) -> None:
     order = order_of("dvbpr", data, "--failures", "1")
     in_the_way = settings.folder / "runs" / "dvbpr-1" / "checkpoint-00000010"
     in_the_way.parent.mkdir(parents=True)
@@ -185,7 +181,7 @@ def test_a_run_that_could_not_be_kept_fails_in_one_line_and_goes_on_when_it_can(
     in_the_way.unlink()
     record, lines = train(order, settings)
     assert lines[0] == "dvbpr-1  continues from step 5: 1 worker on cpu"
-    assert_same(kept_state(settings, record), uninterrupted(order, data, tmp_path).state())
+    assert_same(kept_state(settings, record), uninterrupted(order, data, settings).state())
 
 
 def test_a_diverged_run_says_so_and_is_not_tried_again(data: Path, settings: Settings) -> None:
@@ -194,3 +190,18 @@ def test_a_diverged_run_says_so_and_is_not_tried_again(data: Path, settings: Set
         train(order, settings)
     record = runs.read(open_store(settings.bucket_url, settings), "dvbpr-1")
     assert record.state == "diverged" and record.checkpoint is None
+
+
+def test_an_encoder_goes_on_only_against_the_same_generator(data: Path, settings: Settings) -> None:
+    finish("cgan", data, settings)
+    words = ("encoder", data, f"generator={RUNS['cgan']}")
+    train(order_of(*words, "steps=5"), settings)
+    record, lines = train(order_of(*words), settings)
+    assert lines[0] == "encoder-1  continues from step 5: 1 worker on cpu"
+    assert_same(kept_state(settings, record), uninterrupted(order_of(*words), data, settings).state())
+    assert record.metrics.keys() == {"error/generated", "error/generated/random", "error/real", "error/real/random"}
+    finish("cgan", data, settings, "steps=12")
+    with pytest.raises(
+        TrainingError, match=r"differs: generator was cgan-1, step 10, .*, now cgan-1, step 12, weights"
+    ):
+        train(order_of(*words, "steps=20"), settings)

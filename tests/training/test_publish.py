@@ -13,39 +13,23 @@ from safetensors.torch import load_file
 from cluster.object_store import ObjectStore, open_store, picture_key
 from cluster.releases import ReleaseStore
 from cluster.settings import Settings
-from fashion_nn.configs import named
 from fashion_nn.dvbpr.config import debug
 from fashion_nn.dvbpr.network import Look
 from fashion_nn.latent.bank import Bank, draw, judge
 from fashion_nn.latent.objective import Networks
-from fashion_nn.state_files import load_weights, save_state
-from training import checkpoints, recipe, runs
-from training.arguments import Order
+from fashion_nn.state_files import load_weights
+from tests.training.finished import RUNS, finish
+from training import runs
 from training.errors import TrainingError
-from training.publish import main, publish
-from training.recipe import NETWORKS, Source, Step
+from training.publish import NEEDED, main, publish
+from training.recipe import Step
 
-RUNS = {network: f"{network}-1" for network in NETWORKS}
-
-
-def finish(network: str, data: Path, settings: Settings, folder: Path) -> Step:
-    """A finished run of an untrained step, as the job leaves it in the bucket."""
-    which, store = recipe.find(network), open_store(settings.bucket_url, settings)
-    config = named(which.configs, "debug")
-    found = which.open(Source(path=data, cache=settings.cache / "pictures"), config)
-    step = which.build(config, found, torch.device("cpu"))
-    save_state(folder / network, {"step": step.state(), "done": config.steps, "history": []})
-    checkpoints.upload(store, RUNS[network], runs.checkpoint_name(config.steps), folder / network)
-    order = Order(network=network, config_name="debug", config=config, data=data.as_uri(), run=RUNS[network])
-    record = runs.begin(order, which.summary(found), None)
-    prefix = runs.key(RUNS[network], runs.checkpoint_name(config.steps))
-    runs.write(store, replace(record, state="finished", step=config.steps, checkpoint=prefix, metrics={"m": 0.5}))
-    return step
+THREE = [RUNS[network] for network in NEEDED]
 
 
 @pytest.fixture
-def steps(data: Path, settings: Settings, tmp_path: Path) -> dict[str, Step]:
-    return {network: finish(network, data, settings, tmp_path / "states") for network in NETWORKS}
+def steps(data: Path, settings: Settings) -> dict[str, Step]:
+    return {network: finish(network, data, settings) for network in NEEDED}
 
 
 @pytest.fixture
@@ -56,7 +40,7 @@ def store(settings: Settings) -> ObjectStore:
 def test_a_release_holds_what_the_runs_learnt(
     steps: dict[str, Step], data: Path, settings: Settings, store: ObjectStore, tmp_path: Path
 ) -> None:
-    release = publish(settings, *RUNS.values(), bank=0, by="tester", why="first")
+    release = publish(settings, *THREE, bank=0, by="tester", why="first")
     assert ReleaseStore(store).current() == release
     folder = ReleaseStore(store).fetch(release, tmp_path / "cache")
     items, users = (pq.read_table(folder / name).to_pylist() for name in ("items.parquet", "users.parquet"))
@@ -88,10 +72,10 @@ def assert_same_weights(path: Path, networks: dict[str, torch.nn.Module]) -> Non
 def test_the_manifest_tells_configs_metrics_data_and_runs(
     steps: dict[str, Step], data: Path, settings: Settings, store: ObjectStore
 ) -> None:
-    manifest = ReleaseStore(store).manifest(publish(settings, *RUNS.values(), bank=0))
+    manifest = ReleaseStore(store).manifest(publish(settings, *THREE, bank=0))
     assert manifest["categories"] == ["bottoms", "shoes", "tops"]
     assert manifest["configs"]["dvbpr"]["dimensions"] == 8
-    assert manifest["metrics"] == {network: {"m": 0.5} for network in NETWORKS}
+    assert manifest["metrics"] == {network: {"m": 0.5} for network in NEEDED}
     assert manifest["data"]["cagan"] == {"url": data.as_uri(), "pairs": 6, "test pairs": 4}
     assert manifest["runs"]["cgan"] == {"run": "cgan-1", "step": 10}
 
@@ -100,7 +84,7 @@ def test_the_manifest_tells_configs_metrics_data_and_runs(
 def test_a_release_has_a_seed_bank_of_its_networks(
     steps: dict[str, Step], settings: Settings, store: ObjectStore, tmp_path: Path
 ) -> None:
-    release = publish(settings, *RUNS.values(), bank=70)
+    release = publish(settings, *THREE, bank=70)
     folder = ReleaseStore(store).fetch(release, tmp_path / "cache")
     assert ReleaseStore(store).manifest(release)["configs"]["bank"] == {"codes": 70, "seed": 0}
     bank = Bank.load(folder / "bank.safetensors")
@@ -117,7 +101,35 @@ def test_a_release_has_a_seed_bank_of_its_networks(
 def test_a_seed_bank_has_limits(settings: Settings) -> None:
     for codes in (-1, 63, 65_537):
         with pytest.raises(TrainingError, match=f"bank is {codes}, but must be 0 .none. or between 64 and 65536"):
-            publish(settings, *RUNS.values(), bank=codes)
+            publish(settings, *THREE, bank=codes)
+
+
+def test_a_release_has_the_encoder_of_its_generator(
+    steps: dict[str, Step], data: Path, settings: Settings, store: ObjectStore, tmp_path: Path
+) -> None:
+    encoder = finish("encoder", data, settings)
+    release = publish(settings, *THREE, encoder_run="encoder-1", bank=0)
+    manifest, folder = ReleaseStore(store).manifest(release), ReleaseStore(store).fetch(release, tmp_path / "cache")
+    assert manifest["configs"]["encoder"]["generator"] == "cgan-1"
+    assert manifest["metrics"]["encoder"] == {"m": 0.5}
+    assert manifest["runs"]["encoder"] == {"run": "encoder-1", "step": 10}
+    assert_same_weights(folder / "encoder.safetensors", {"": encoder.average.network})
+    without = ReleaseStore(store).manifest(publish(settings, *THREE, bank=0))
+    assert "encoder.safetensors" not in without["files"] and "encoder" not in without["configs"]
+
+
+@pytest.mark.parametrize("change", [["steps=12"], ["seed=1"]], ids=["step", "weights"])
+def test_an_encoder_of_another_generator_is_refused(
+    steps: dict[str, Step], data: Path, settings: Settings, store: ObjectStore, change: list[str]
+) -> None:
+    finish("encoder", data, settings)
+    finish("cgan", data, settings, *change)
+    message = r"run 'encoder-1' was trained against cgan-1, step 10, weights \w+, but the release's generator is cgan-1"
+    with pytest.raises(TrainingError, match=message):
+        publish(settings, *THREE, encoder_run="encoder-1", bank=0)
+    with pytest.raises(TrainingError, match="run 'dvbpr-1' trained dvbpr, not encoder"):
+        publish(settings, *THREE, encoder_run="dvbpr-1", bank=0)
+    assert ReleaseStore(store).releases() == []
 
 
 def changed(store: ObjectStore, run: str, **changes: object) -> None:
@@ -136,12 +148,12 @@ def test_what_does_not_fit_together_is_refused_by_the_run_s_name(
     with pytest.raises(
         TrainingError, match="run 'dvbpr-1' knows the categories bottoms, shoes, tops, but run 'cgan-1'"
     ):
-        publish(settings, *RUNS.values(), bank=0)
+        publish(settings, *THREE, bank=0)
     changed(store, "cgan-1", identity=identity)
     config = runs.read(store, "cagan-1").config
     changed(store, "cagan-1", config={**config, "generator_width": 16})
     with pytest.raises(TrainingError, match="run 'cagan-1' does not fit this code"):
-        publish(settings, *RUNS.values(), bank=0)
+        publish(settings, *THREE, bank=0)
     assert ReleaseStore(store).releases() == []
 
 
@@ -154,14 +166,14 @@ def test_new_items_are_in_the_release_and_a_new_category_is_refused(
         rows.write("new,shoes,images/0.png\n")
     with (grown / "interactions.csv").open("a") as rows:
         rows.write("u0,new,99\nstranger,new,99\n")
-    folder = ReleaseStore(store).fetch(publish(settings, *RUNS.values(), bank=0), tmp_path / "cache")
+    folder = ReleaseStore(store).fetch(publish(settings, *THREE, bank=0), tmp_path / "cache")
     assert pq.read_table(folder / "items.parquet")["item_id"].to_pylist()[-1] == "new"
     users = pq.read_table(folder / "users.parquet").to_pylist()
     assert "new" in users[0]["bought"] and "stranger" not in [row["user_id"] for row in users]
     with (grown / "items.csv").open("a") as rows:
         rows.write("hat,hats,images/0.png\n")
     with pytest.raises(TrainingError, match="categories that run 'dvbpr-1' does not know: hats"):
-        publish(settings, *RUNS.values(), bank=0)
+        publish(settings, *THREE, bank=0)
 
 
 def test_the_command_prints_the_id_or_one_line(
@@ -170,7 +182,7 @@ def test_the_command_prints_the_id_or_one_line(
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
     words = ["--bank", "0"]
-    words += [word for network, run in RUNS.items() for word in (f"--{network}", run)]
+    words += [word for network in NEEDED for word in (f"--{network}", RUNS[network])]
     assert main(words) == 0
     assert capsys.readouterr().out.strip() in ReleaseStore(open_store(settings.bucket_url, settings)).releases()
     assert main([*words[:-1], "none"]) == 1

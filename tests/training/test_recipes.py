@@ -1,6 +1,7 @@
-"""The three recipes on small data, without Ray: what they open, build, show and measure."""
+"""The recipes on small data, without Ray: what they open, build, show and measure."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,26 +12,26 @@ from cluster.settings import Settings
 from fashion_nn import configs
 from fashion_nn.datasets.problems import DataError
 from fashion_nn.datasets.split import Split
-from training import recipe
+from tests.training.finished import RUNS, fields_of, finish, source_of
+from training import recipe, runs
 from training.catalogue_data import _without, open_catalogue
-from training.recipe import NETWORKS, Source
+from training.errors import TrainingError
+from training.recipe import NETWORKS
 
 COUNTS = {
     "dvbpr": {"items": 24, "categories": 3, "shoppers": 8, "interactions": 48, "held-out items": 8},
     "cgan": {"items": 24, "categories": 3},
     "cagan": {"pairs": 6, "test pairs": 4},
+    "encoder": {"items": 24, "categories": 3},
 }
 
 
-@pytest.fixture
-def source(data: Path, settings: Settings) -> Source:
-    return Source(path=data, cache=settings.cache / "pictures")
-
-
 @pytest.mark.parametrize("network", NETWORKS)
-def test_a_recipe_opens_builds_shows_and_measures(network: str, source: Source) -> None:
-    which = recipe.find(network)
-    config = configs.named(which.configs, "debug")
+def test_a_recipe_opens_builds_shows_and_measures(network: str, data: Path, settings: Settings) -> None:
+    if network == "encoder":
+        finish("cgan", data, settings)
+    which, source = recipe.find(network), source_of(data, settings)
+    config = configs.override(configs.named(which.configs, "debug"), fields_of(network))
     found = which.open(source, config)
     assert which.summary(found).counts == COUNTS[network]
     step = which.build(config, found, torch.device("cpu"))
@@ -60,25 +61,25 @@ def broken(data: Path, tmp_path: Path) -> Path:
 def test_broken_pictures_are_left_out_or_refused(network: str, counted: str, broken: Path, settings: Settings) -> None:
     which = recipe.find(network)
     config = configs.named(which.configs, "debug")
-    found = which.open(Source(path=broken, cache=settings.cache), config)
+    found = which.open(source_of(broken, settings), config)
     summary = which.summary(found)
     assert summary.counts[counted] == COUNTS[network][counted] - 1
     assert len(summary.problems) == 1 and ("5.png" in str(summary.problems[0]) or "p2.jpg" in str(summary.problems[0]))
     which.build(config, found, torch.device("cpu")).draw(0)
     with pytest.raises(DataError, match=r"5\.png|p2\.jpg"):
-        which.open(Source(path=broken, cache=settings.cache, on_problem="refuse"), config)
+        which.open(replace(source_of(broken, settings), on_problem="refuse"), config)
 
 
 def test_the_rows_left_are_the_right_pictures(broken: Path, data: Path, settings: Settings) -> None:
-    whole = open_catalogue(Source(path=data, cache=settings.cache), size=16)
-    rest = open_catalogue(Source(path=broken, cache=settings.cache), size=16)
+    whole = open_catalogue(source_of(data, settings), size=16)
+    rest = open_catalogue(source_of(broken, settings), size=16)
     for place, item in enumerate(rest.catalogue.item_ids):
         before = whole.catalogue.item_ids.index(item)
         assert torch.equal(rest.pictures[np.array([place])], whole.pictures[np.array([before])])
 
 
 def test_a_split_follows_its_catalogue_when_items_go(data: Path, settings: Settings) -> None:
-    whole = open_catalogue(Source(path=data, cache=settings.cache), size=16).catalogue
+    whole = open_catalogue(source_of(data, settings), size=16).catalogue
     kept = np.setdiff1d(np.arange(24), [0, 3])
     rest = whole.without([0, 3])
     train = [np.array([0, 3, 4, 6])] * 8
@@ -94,4 +95,20 @@ def test_data_without_interactions_cannot_train_a_recommender(data: Path, tmp_pa
     (folder / "interactions.csv").unlink()
     which = recipe.find("dvbpr")
     with pytest.raises(DataError, match="no interactions"):
-        which.open(Source(path=folder, cache=settings.cache), configs.named(which.configs, "debug"))
+        which.open(source_of(folder, settings), configs.named(which.configs, "debug"))
+
+
+def test_an_encoder_needs_a_finished_generator_of_the_same_categories(data: Path, settings: Settings) -> None:
+    which, source = recipe.find("encoder"), source_of(data, settings)
+    config = configs.named(which.configs, "debug")
+    with pytest.raises(TrainingError, match="generator is missing: name the finished cgan run"):
+        which.open(source, config)
+    config = replace(config, generator=RUNS["cgan"])
+    with pytest.raises(TrainingError, match="there is no run 'cgan-1'"):
+        which.open(source, config)
+    finish("cgan", data, settings)
+    assert which.summary(which.open(source, config)).identity["generator"][:2] == ["cgan-1", "step 10"]
+    record = runs.read(source.store, "cgan-1")
+    runs.write(source.store, replace(record, identity={"categories": ["bottoms", "hats", "tops"]}))
+    with pytest.raises(TrainingError, match="categories bottoms, shoes, tops, but run 'cgan-1' bottoms, hats, tops"):
+        which.open(source, config)

@@ -10,8 +10,10 @@ import torch
 import torch.distributed
 import torch.multiprocessing
 
+from cluster.settings import Settings
 from fashion_nn import configs
 from fashion_nn.steps import seed_torch
+from tests.training.finished import fields_of, finish, source_of
 from training import recipe
 from training.recipe import Source, Step
 from training.worker import Averages, ahead, data_parallel
@@ -59,7 +61,7 @@ def step_of(network: str, source: Source) -> Step:
     Some gradients are zero but for rounding, such as those of biases that a difference or a norm takes away.
     """
     which = recipe.find(network)
-    config = configs.override(configs.named(which.configs, "debug"), ["precision=fp32"])
+    config = configs.override(configs.named(which.configs, "debug"), ["precision=fp32", *fields_of(network)])
     step = which.build(config, which.open(source, config), torch.device("cpu"))
     for optimiser in (value for value in vars(step).values() if isinstance(value, torch.optim.Optimizer)):
         optimiser.param_groups[0]["eps"] = 1e-3
@@ -74,7 +76,7 @@ def trained(step: Any, steps: int, rank: int = 0, replicas: int = 1) -> dict[str
     return {f"{name}.{key}": v for name, net in step.networks.items() for key, v in net.state_dict().items()}
 
 
-UNNORMED = ("dvbpr", "cagan")  # no batch norm, whose statistics would be those of the share at hand
+UNNORMED = ("dvbpr", "cagan", "encoder")  # no batch norm, whose statistics would be those of the share at hand
 
 
 def one_of_two(rank: int, source: Source, folder: Path) -> None:
@@ -97,7 +99,10 @@ def one_of_two(rank: int, source: Source, folder: Path) -> None:
 def halves(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Source, dict, dict]:
     """What two real processes came to."""
     folder = tmp_path_factory.mktemp("halves")
-    source = Source(path=data, cache=folder / "cache")
+    (folder / "bucket").mkdir()
+    settings = Settings(bucket_url=(folder / "bucket").as_uri(), home=folder / "home")
+    finish("cgan", data, settings)
+    source = source_of(data, settings)
     torch.multiprocessing.spawn(one_of_two, (source, folder), nprocs=2)
     return source, *(torch.load(folder / f"{rank}.pt") for rank in (0, 1))
 
