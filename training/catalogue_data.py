@@ -9,7 +9,7 @@ from fashion_nn.datasets.catalogue import Catalogue, read_catalogue
 from fashion_nn.datasets.dvbpr_npy import read_dvbpr
 from fashion_nn.datasets.picture_table import PictureTable
 from fashion_nn.datasets.problems import DataError, Problem
-from fashion_nn.datasets.split import Split
+from fashion_nn.datasets.split import Split, drop_items
 from training.recipe import Source
 
 
@@ -44,9 +44,10 @@ def open_catalogue(source: Source, *, size: int) -> CatalogueData:
     if len(table.failed) and (source.on_problem == "refuse" or len(table.failed) == len(catalogue)):
         raise DataError(table.problems)
     kept = np.setdiff1d(np.arange(len(catalogue)), table.failed)
-    if len(table.failed):
-        whole, catalogue = catalogue, catalogue.without(table.failed)
-        split = split and _without(split, whole, catalogue, kept)
+    if split is not None:
+        catalogue, split = drop_items(catalogue, split, table.failed)
+    elif len(table.failed):
+        catalogue = catalogue.without(table.failed)
     return CatalogueData(catalogue=catalogue, pictures=Rows(table, kept), split=split, problems=problems)
 
 
@@ -56,17 +57,3 @@ def _read(source: Source) -> tuple[Catalogue, Split | None]:
     if files and not (source.path / "items.csv").exists():
         return read_dvbpr(files[0], on_problem=source.on_problem)
     return read_catalogue(source.path, on_problem=source.on_problem), None
-
-
-def _without(split: Split, whole: Catalogue, rest: Catalogue, kept: np.ndarray) -> Split:
-    """`split` of the catalogue `whole` in the indices of `rest`, which has the items `kept` alone."""
-    place = np.full(len(whole) + 1, -1)  # the last entry answers for -1
-    place[kept] = np.arange(len(kept))
-    row = {user: index for index, user in enumerate(whole.user_ids)}
-    users = np.array([row[user] for user in rest.user_ids], dtype=np.int64)
-    moved = [place[split.train[user]] for user in users]
-    return Split(
-        train=[items[items >= 0] for items in moved],
-        validation=place[split.validation[users]],
-        test=place[split.test[users]],
-    )

@@ -11,10 +11,9 @@ import torch
 from cluster.settings import Settings
 from fashion_nn import configs
 from fashion_nn.datasets.problems import DataError
-from fashion_nn.datasets.split import Split
 from tests.training.finished import RUNS, fields_of, finish, source_of
 from training import recipe, runs
-from training.catalogue_data import _without, open_catalogue
+from training.catalogue_data import open_catalogue
 from training.errors import TrainingError
 from training.recipe import NETWORKS
 
@@ -78,16 +77,20 @@ def test_the_rows_left_are_the_right_pictures(broken: Path, data: Path, settings
         assert torch.equal(rest.pictures[np.array([place])], whole.pictures[np.array([before])])
 
 
-def test_a_split_follows_its_catalogue_when_items_go(data: Path, settings: Settings) -> None:
-    whole = open_catalogue(source_of(data, settings), size=16).catalogue
-    kept = np.setdiff1d(np.arange(24), [0, 3])
-    rest = whole.without([0, 3])
-    train = [np.array([0, 3, 4, 6])] * 8
-    split = _without(Split(train=train, validation=np.full(8, 3), test=np.full(8, 8)), whole, rest, kept)
-    ids = [[rest.item_ids[i] for i in items] for items in split.train]
-    assert ids == [["i4", "i6"]] * len(rest.user_ids)
-    assert (split.validation == -1).all()
-    assert [rest.item_ids[i] for i in split.test] == ["i8"] * len(rest.user_ids)
+def test_a_split_that_the_data_brings_follows_its_catalogue_when_a_picture_is_broken(
+    data: Path, tmp_path: Path, settings: Settings
+) -> None:
+    pictures = [(data / "images" / f"{i}.png").read_bytes() for i in range(6)]
+    items = {i: {"imgs": picture if i else b"not a picture"} for i, picture in enumerate(pictures)}
+    train, validation, test = ({0: [{"productid": i} for i in part]} for part in ((0, 1, 2), (3,), (4,)))
+    contents = np.empty(6, object)
+    contents[:] = [train, validation, test, items, 1, 6]
+    np.save(tmp_path / "set.npy", contents, allow_pickle=True)
+    found = open_catalogue(source_of(tmp_path, settings), size=16)
+    ids = found.catalogue.item_ids
+    assert ids == ["1", "2", "3", "4", "5"] and len(found.problems) == 1
+    assert [ids[i] for i in found.split.train[0]] == ["1", "2"]
+    assert (ids[found.split.validation[0]], ids[found.split.test[0]]) == ("3", "4")
 
 
 def test_data_without_interactions_cannot_train_a_recommender(data: Path, tmp_path: Path, settings: Settings) -> None:
