@@ -12,6 +12,8 @@ from rich.text import Text
 
 POLL_S = 0.3
 
+Listener = Callable[[int, int], None]  # done, of how many
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -146,8 +148,8 @@ class _Follower:
             self.seen += 1
 
 
-def by_quarters(say: Callable[[str], object], what: str) -> Callable[[int, int], None]:
-    """A listener for (done, in all) that speaks four times, however large the steps are."""
+def by_quarters(say: Callable[[str], object], what: str) -> Listener:
+    """A listener that speaks four times, however large the steps are."""
     said = 0
 
     def listen(done: int, total: int) -> None:

@@ -11,7 +11,7 @@ users.parquet        user_id, taste float32[K], bought (item ids)
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,7 @@ from training.arguments import Parser
 from training.catalogue_data import Rows, open_catalogue
 from training.command import told_in_one_line
 from training.errors import TrainingError
-from training.progress import by_quarters
+from training.progress import Listener, by_quarters
 from training.recipe import Source
 from training.runs import RunRecord
 from training.trained import Trained, averaged_generator, generator_identity, load
@@ -53,8 +53,6 @@ BANK, BANK_LIMITS = 4096, (64, 65_536)  # codes a category
 BANK_SEED = 0
 BANKED = "codes of the seed bank"
 MAGIC = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"RIFF": "webp"}
-
-Listener = Callable[[int, int], None]  # codes done, of how many
 
 
 def publish(

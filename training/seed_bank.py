@@ -4,7 +4,7 @@ Codes are a pure function of the seed, and ranges are cut between two passes of 
 however many tasks and workers it is computed.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import ray
@@ -18,11 +18,10 @@ from fashion_nn.latent.bank import ROWS, Bank, draw, judge
 from fashion_nn.latent.folding import folded
 from fashion_nn.latent.objective import Networks
 from training.errors import TrainingError, last_line
+from training.progress import Listener
 
 SHARD = 16 * ROWS  # codes of a task: seconds on one core
 CPUS = 2  # logical, for a task: a core of most machines, and few enough processes beside what is being served
-
-Listener = Callable[[int, int], None]  # codes done, of how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def compute(
 ) -> Bank:
     """The bank of so many `codes` a category, on the Ray that this process is connected to; `shard` codes a task.
 
-    Raises TrainingError.
+    `listen` is told how many codes are done. Raises TrainingError.
     """
     shards = list(shards_of(n_categories, codes, shard))
     shared = ray.put(folded(networks))
