@@ -7,9 +7,9 @@ content. So a call that lost its replica, or met two deployments between release
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from ray.exceptions import ActorDiedError, ActorUnavailableError
 from ray.serve.exceptions import (
@@ -45,6 +45,27 @@ class Caller:
             raise DeadlineExceeded(f"no answer within {self.timeout_s:g} s", limit=f"{self.timeout_s:g} s") from error
         return result, 1000 * (time.perf_counter() - began)
 
+    async def stream(
+        self, call: Callable[[], AsyncIterator[Result]], *, logger: logging.Logger
+    ) -> AsyncIterator[Result]:
+        """What `call()` gives, one after another, all of it in time. Another try is made before the first alone."""
+        end = asyncio.get_running_loop().time() + self.timeout_s
+        (first, rest), _ = await self(lambda: Opening(call()), logger=logger)
+        try:
+            yield first
+            while True:
+                async with asyncio.timeout_at(end):
+                    following = await anext(rest)
+                yield following
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"no answer within {self.timeout_s:g} s", limit=f"{self.timeout_s:g} s") from error
+        except Exception as error:
+            raise translated(error) or error from error
+        finally:
+            cancelled(rest)
+
     async def _tried(self, call: Callable[[], Awaitable[Result]], logger: logging.Logger) -> Result:
         pause, left = self.pause_s, self.tries
         turned = time.monotonic() + min(self.turning_s, self.timeout_s / 2)
@@ -68,8 +89,25 @@ class Caller:
             pause = min(1.0, 2 * pause)
 
 
-def cancelled(response: Awaitable[object]) -> None:
-    """Tell the deployment that nobody waits for its reply any more."""
+class Opening(Generic[Result]):
+    """A stream as something to be awaited like a single reply: its first, and itself for the rest."""
+
+    def __init__(self, stream: AsyncIterator[Result]) -> None:
+        self._stream = stream
+
+    def __await__(self) -> Generator[Any, None, tuple[Result, AsyncIterator[Result]]]:
+        return self._opened().__await__()
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more."""
+        cancelled(self._stream)
+
+    async def _opened(self) -> tuple[Result, AsyncIterator[Result]]:
+        return await anext(self._stream), self._stream
+
+
+def cancelled(response: object) -> None:
+    """Tell the deployment that nobody waits for its reply any more. One that has come already stays as it is."""
     cancel = getattr(response, "cancel", None)
     if cancel is not None:
         cancel()

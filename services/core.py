@@ -7,7 +7,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
@@ -22,9 +23,14 @@ READY_S = 5.0  # who takes longer to say which release it serves is not ready
 
 
 class Method(Protocol):
-    """A deployment's method. What `remote` gives can be awaited, or handed to another's `remote` as it is."""
+    """A deployment's method. What `remote` gives can be awaited, or handed to another's `remote` as it is.
 
-    def remote(self, *args: Any) -> Awaitable[Any]: ...
+    With `options(stream=True)` it is iterated over instead.
+    """
+
+    def remote(self, *args: Any) -> Any: ...
+
+    def options(self, *, stream: bool) -> "Method": ...
 
 
 class RecommenderHandle(Protocol):
@@ -43,6 +49,8 @@ class DesignerHandle(Protocol):
 
     design: Method
     alter: Method
+    variations: Method
+    watch: Method
     release_id: Method
 
 
@@ -82,28 +90,38 @@ class Core:
 
     async def design(self, request: messages.DesignRequest, request_id: str) -> messages.DesignAnswer:
         """The best new designs, kept in the bucket. Raises UnknownShopper, UnknownItem, BadInput."""
-        request = seeded(request)
-        reply, asked = await self._ask(
-            lambda: self.designer.design.remote(request, self.recommender.taste.remote(request.shopper))
-        )
-        designs = await asked.encoding(self._offers(reply.offers, request.inline))
-        return messages.DesignAnswer(designs=designs, seed=request.seed, **asked.facts(request_id))
+        return await self._answered(self._design(request, request_id))
 
     async def alter(self, request: messages.AlterRequest, request_id: str) -> messages.AlterAnswer:
         """An item's stages towards a taste. Raises UnknownShopper, UnknownItem, UnknownDesign, BadInput."""
-        request = seeded(request)
-        item_id = request.picture.item_id
-        reply, asked = await self._ask(
-            lambda: self.designer.alter.remote(
-                request,
-                self.recommender.taste.remote(request.shopper),
-                None if item_id is None else self.recommender.item.remote(item_id),
-            )
-        )
-        told = await asked.encoding(self._offers((reply.reconstruction, *reply.stages), request.inline))
-        return messages.AlterAnswer(
-            reconstruction=told[0], stages=told[1:], seed=request.seed, **asked.facts(request_id)
-        )
+        return await self._answered(self._alter(request, request_id))
+
+    async def variations(self, request: messages.VariationsRequest, request_id: str) -> messages.VariationsAnswer:
+        """A picture's neighbours. Raises UnknownShopper, UnknownItem, UnknownDesign, BadInput."""
+        return await self._answered(self._variations(request, request_id))
+
+    async def watch(
+        self,
+        request: messages.DesignRequest | messages.AlterRequest | messages.VariationsRequest,
+        request_id: str,
+    ) -> AsyncIterator[messages.Accepted | messages.Progress | messages.Answer]:
+        """The call for such a request: that it was taken, how far it is, and the answer at last. Raises as the call."""
+        calls = {
+            messages.DesignRequest: self._design,
+            messages.AlterRequest: self._alter,
+            messages.VariationsRequest: self._variations,
+        }
+        call = calls[type(request)](request, request_id)
+        watching, began = self.designer.watch.options(stream=True), time.perf_counter()
+        stream = self.caller.stream(lambda: watching.remote(*call.arguments()), logger=self.logger)
+        async with aclosing(stream) as telling:
+            async for told in telling:
+                if isinstance(told, replies.Accepted):
+                    yield messages.Accepted()
+                elif isinstance(told, replies.Progress):
+                    yield await self._progress(told)
+                else:
+                    yield await call.told(Asked(reply=told, took_ms=1000 * (time.perf_counter() - began)))
 
     async def try_on(self, request: messages.TryOnRequest, request_id: str) -> messages.TryOnAnswer:
         """A garment on a person. Raises BadInput, TooLarge, UnknownItem, UnknownDesign."""
@@ -168,6 +186,66 @@ class Core:
             raise NoRelease(f"no release is loaded in {', '.join(lacking)}", deployments=serving)
         return serving
 
+    def _design(self, request: messages.DesignRequest, request_id: str) -> "DesignerCall":
+        request = seeded(request)
+
+        async def told(asked: Asked) -> messages.DesignAnswer:
+            designs = await asked.encoding(self._offers(asked.reply.offers, request.inline))
+            return messages.DesignAnswer(designs=designs, seed=request.seed, **asked.facts(request_id))
+
+        return DesignerCall(
+            method=self.designer.design,
+            arguments=lambda: (request, self.recommender.taste.remote(request.shopper)),
+            told=told,
+        )
+
+    def _alter(self, request: messages.AlterRequest, request_id: str) -> "DesignerCall":
+        request = seeded(request)
+
+        async def told(asked: Asked) -> messages.AlterAnswer:
+            offers = (asked.reply.reconstruction, *asked.reply.stages)
+            reconstruction, *stages = await asked.encoding(self._offers(offers, request.inline))
+            return messages.AlterAnswer(
+                reconstruction=reconstruction, stages=stages, seed=request.seed, **asked.facts(request_id)
+            )
+
+        return DesignerCall(
+            method=self.designer.alter,
+            arguments=lambda: (
+                request,
+                self.recommender.taste.remote(request.shopper),
+                self._item_of(request.picture),
+            ),
+            told=told,
+        )
+
+    def _variations(self, request: messages.VariationsRequest, request_id: str) -> "DesignerCall":
+        request = seeded(request)
+
+        async def told(asked: Asked) -> messages.VariationsAnswer:
+            varied = await asked.encoding(self._offers(asked.reply.offers, request.inline))
+            return messages.VariationsAnswer(variations=varied, seed=request.seed, **asked.facts(request_id))
+
+        return DesignerCall(
+            method=self.designer.variations,
+            arguments=lambda: (
+                request,
+                None if request.shopper is None else self.recommender.taste.remote(request.shopper),
+                self._item_of(request.picture),
+            ),
+            told=told,
+        )
+
+    async def _answered(self, call: "DesignerCall") -> Any:
+        _, asked = await self._ask(lambda: call.method.remote(*call.arguments()))
+        return await call.told(asked)
+
+    async def _progress(self, told: replies.Progress) -> messages.Progress:
+        (picture,) = await self.outgoing.pictures([told.picture], inline=True)
+        return messages.Progress(
+            step=told.step, steps=told.steps, score=told.score, realism=told.realism, picture=picture
+        )
+
     def _offered_for(self, request: messages.FittingRequest) -> Awaitable[replies.Offers]:
         if request.source == "recommend":
             return self.recommender.recommend.remote(request.recommendation())
@@ -228,7 +306,18 @@ class Asked:
         return {"release": self.reply.release, "request_id": request_id, "timings": timings}
 
 
-Seeded = TypeVar("Seeded", messages.DesignRequest, messages.AlterRequest, messages.FittingRequest)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DesignerCall:
+    """A call of the Designer that can also be watched."""
+
+    method: Method
+    arguments: Callable[[], tuple[Any, ...]]  # made anew for every try: replies on their way are among them
+    told: Callable[[Asked], Awaitable[messages.Answer]]
+
+
+Seeded = TypeVar(
+    "Seeded", messages.DesignRequest, messages.AlterRequest, messages.VariationsRequest, messages.FittingRequest
+)
 
 
 def seeded(request: Seeded) -> Seeded:

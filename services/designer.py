@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -12,19 +14,20 @@ from torch import Tensor
 from cluster.settings import Settings
 from fashion_nn import pictures
 from fashion_nn.latent import Ascended, EngineConfig, Plan, Scores
-from fashion_nn.latent.engine import DeadlinePassed
+from fashion_nn.latent.engine import DeadlinePassed, Progress
 from fashion_nn.latent.loop import Stopped
 from fashion_nn.latent.scheduler import Full
-from services.altering import Subject, alteration
+from services import replies
+from services.altering import Subject, alteration, variations
 from services.deployment import ReleaseDeployment
 from services.designing import Studio, load_studio
 from services.devices import replica_device
 from services.errors import DeadlineExceeded, Overloaded, TurningRelease, Unexpected
 from services.gauges import Gauges
 from services.incoming import DesignRecord, incoming
-from services.messages import AlterRequest, DesignRequest, PictureInput
-from services.replies import Alteration as AlterationReply
-from services.replies import Load, LoosePicture, OfferedDesign, Offers, StoredPicture, Taste, Work
+from services.messages import AlterRequest, DesignRequest, PictureInput, VariationsRequest
+from services.replies import LoosePicture, OfferedDesign, Offers, StoredPicture, Taste, Work
+from services.watching import Watcher, watched
 
 Result = TypeVar("Result")
 ANSWER_S = 3.0  # kept of a request's time for pictures and transport, but no more than
@@ -43,27 +46,66 @@ class Designer(ReleaseDeployment[Studio]):
         self.incoming = incoming(self.settings)
         self._showing: asyncio.Task[None] | None = None
 
-    async def design(self, request: DesignRequest, taste: Taste) -> Offers:
+    async def design(self, request: DesignRequest, taste: Taste, *, watcher: Watcher | None = None) -> Offers:
         """The best k designs, kept; the best so far where time is up. Raises BadInput, Overloaded, TurningRelease."""
         deadline = self._deadline()
         studio = self.shelf.of(taste.release)
         plan, _ = await self.on_pictures(studio.design, request, torch.from_numpy(taste.vector))
-        found, compute_ms = await self._carried_out(studio, plan, deadline)
+        found, compute_ms = await self._carried_out(studio, plan, deadline, watcher)
         offers, encode_ms = await self._told([found], request.category, taste.release, keep=True)
-        best_first = sorted(offers, key=lambda offer: -offer.score)
         work = taste.work + Work(compute_ms=compute_ms, encode_ms=encode_ms)
-        return Offers(offers=tuple(best_first), release=taste.release, work=work)
+        return Offers(offers=best_first(offers), release=taste.release, work=work)
 
-    async def alter(self, request: AlterRequest, taste: Taste, item: Offers | None) -> AlterationReply:
+    async def alter(
+        self, request: AlterRequest, taste: Taste, item: Offers | None, *, watcher: Watcher | None = None
+    ) -> replies.Alteration:
         """A picture's reconstruction and stages. Raises as `design`, and TooLarge, UnknownDesign."""
         deadline = self._deadline()
         studio = self.shelf.of(taste.release)
-        subject, category, opened_ms = await self._subject(studio, request, taste, item)
-        plan = alteration(subject, request)
-        found, compute_ms = await self._carried_out(studio, plan, deadline)
-        told, kept_ms = await self._told(found, category, taste.release, keep=request.picture.data is None)
-        work = taste.work + Work(compute_ms=compute_ms, encode_ms=opened_ms + kept_ms)
-        return AlterationReply(reconstruction=told[0], stages=tuple(told[1:]), release=taste.release, work=work)
+        subject, opened_ms = await self._subject(studio, request, taste, item)
+        plan, planned_ms = await self.on_pictures(alteration, subject, request)
+        found, compute_ms = await self._carried_out(studio, plan, deadline, watcher)
+        keep = request.picture.data is None
+        (reconstruction, *stages), kept_ms = await self._told(found, subject.category_name, taste.release, keep=keep)
+        work = taste.work + Work(compute_ms=compute_ms, encode_ms=opened_ms + planned_ms + kept_ms)
+        return replies.Alteration(reconstruction=reconstruction, stages=tuple(stages), release=taste.release, work=work)
+
+    async def variations(
+        self, request: VariationsRequest, taste: Taste | None, item: Offers | None, *, watcher: Watcher | None = None
+    ) -> Offers:
+        """A picture's neighbours: by score for a shopper, without one the likeliest first. Raises as `alter`."""
+        deadline = self._deadline()
+        release = self.shelf.current()[0] if taste is None else taste.release
+        studio = self.shelf.of(release)
+        subject, opened_ms = await self._subject(studio, request, taste, item)
+        plan, planned_ms = await self.on_pictures(variations, subject, request)
+        found, compute_ms = await self._carried_out(studio, plan, deadline, watcher)
+        offers, kept_ms = await self._told(
+            [found], subject.category_name, release, keep=request.picture.data is None, scored=taste is not None
+        )
+        work = Work(compute_ms=compute_ms, encode_ms=opened_ms + planned_ms + kept_ms)
+        return Offers(
+            offers=tuple(offers) if taste is None else best_first(offers),
+            release=release,
+            work=work if taste is None else taste.work + work,
+        )
+
+    async def watch(
+        self, request: DesignRequest | AlterRequest | VariationsRequest, taste: Taste | None, item: Offers | None = None
+    ) -> AsyncIterator[replies.Accepted | replies.Progress | replies.Reply]:
+        """The call for such a request: that it was taken, how far it is, and its reply at last. Raises as the call."""
+        match request:
+            case DesignRequest():
+                call = partial(self.design, request, taste)
+            case AlterRequest():
+                call = partial(self.alter, request, taste, item)
+            case VariationsRequest():
+                call = partial(self.variations, request, taste, item)
+        async with aclosing(watched(call)) as telling:
+            async for told in telling:
+                if isinstance(told, Progress):
+                    told, _ = await self.on_pictures(_shown, told, taste is not None)
+                yield told
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """See `ReleaseDeployment.reconfigure`."""
@@ -71,7 +113,7 @@ class Designer(ReleaseDeployment[Studio]):
         if self._showing is None:
             self._showing = asyncio.create_task(self._show())
 
-    async def load(self) -> Load | None:
+    async def load(self) -> replies.Load | None:
         """How busy the engine of the release that serves is; None where there is no release."""
         return None if self.shelf.release_id is None else self.shelf.current()[1].load()
 
@@ -98,14 +140,18 @@ class Designer(ReleaseDeployment[Studio]):
         limit = self.settings.request_timeout_s
         return time.monotonic() + limit - min(ANSWER_S, ANSWER_SHARE * limit)
 
-    async def _carried_out(self, studio: Studio, plan: Plan[Result], deadline: float) -> tuple[Result, float]:
+    async def _carried_out(
+        self, studio: Studio, plan: Plan[Result], deadline: float, watcher: Watcher | None
+    ) -> tuple[Result, float]:
         """What a plan comes to, and the milliseconds that it held slots. Who is cancelled meanwhile frees them."""
         try:
-            coming = studio.loop.submit(plan, deadline=deadline)
+            coming = studio.loop.submit(plan, deadline=deadline, listener=watcher and watcher.tell)
         except Full as error:
             raise Overloaded(str(error), retry_after_s=studio.retry_after_s()) from error
         except Stopped as error:
             raise TurningRelease(f"release {studio.release.id} is being left", retry_after_s=1) from error
+        if watcher is not None:
+            watcher.accept()
         try:
             found = await asyncio.wrap_future(coming)
         except DeadlinePassed as error:
@@ -121,21 +167,21 @@ class Designer(ReleaseDeployment[Studio]):
         return found, 1000 * coming.task.held_s
 
     async def _subject(
-        self, studio: Studio, request: AlterRequest, taste: Taste, item: Offers | None
-    ) -> tuple[Subject, str, float]:
-        """What is to be altered, its category, and the milliseconds spent on its picture."""
+        self, studio: Studio, request: AlterRequest | VariationsRequest, taste: Taste | None, item: Offers | None
+    ) -> tuple[Subject, float]:
+        """What is to be altered, and the milliseconds spent on its picture."""
         record, recorded_ms = await self.on_pictures(self._record, request.picture)
         category = request.category or (record or item.offers[0]).category
         known = {
             "studio": studio,
-            "taste": torch.from_numpy(taste.vector),
+            "taste": torch.zeros(studio.look_dimensions) if taste is None else torch.from_numpy(taste.vector),
             "category": studio.release.class_id(category, "category"),
             "realism": request.realism,
         }
         if record is not None and record.release == studio.release.id:
-            return Subject(**known, code=torch.tensor(record.code)), category, recorded_ms
+            return Subject(**known, code=torch.tensor(record.code)), recorded_ms
         target, opened_ms = await self.on_pictures(self._target, studio, request.picture, record, item)
-        return Subject(**known, target=target), category, recorded_ms + opened_ms
+        return Subject(**known, target=target), recorded_ms + opened_ms
 
     def _record(self, picture: PictureInput) -> DesignRecord | None:
         return None if picture.design_id is None else self.incoming.design(picture.design_id)
@@ -148,7 +194,7 @@ class Designer(ReleaseDeployment[Studio]):
         return studio.target(self.incoming.named(picture, "picture", item))
 
     async def _told(
-        self, found: Sequence[Ascended], category: str, release: str, *, keep: bool
+        self, found: Sequence[Ascended], category: str, release: str, *, keep: bool, scored: bool = True
     ) -> tuple[list[OfferedDesign], float]:
         """Every row of every ascent as a design, and the milliseconds that took.
 
@@ -161,13 +207,16 @@ class Designer(ReleaseDeployment[Studio]):
             for row in range(len(ascended.codes))
         ]
         told = await asyncio.gather(
-            *(self.on_pictures(self._design, code, scores, category, release, keep) for code, scores in rows)
+            *(self.on_pictures(self._design, code, scores, category, release, keep, scored) for code, scores in rows)
         )
         return [design for design, _ in told], 1000 * (time.perf_counter() - began)
 
-    def _design(self, code: Tensor, scores: Scores, category: str, release: str, keep: bool) -> OfferedDesign:
+    def _design(
+        self, code: Tensor, scores: Scores, category: str, release: str, keep: bool, scored: bool
+    ) -> OfferedDesign:
         data = pictures.encode(pictures.to_image(scores.pictures), format="PNG")
-        judged = {"score": scores.preference.item(), "realism": scores.realism.item(), "category": category}
+        score = scores.preference.item() if scored else None
+        judged = {"score": score, "realism": scores.realism.item(), "category": category}
         if not keep:
             picture = LoosePicture(data=data, media_type="image/png")
             return OfferedDesign(design_id=None, picture=picture, **judged)
@@ -175,6 +224,22 @@ class Designer(ReleaseDeployment[Studio]):
         record = DesignRecord(code=code.tolist(), release=release, picture=key, **judged)
         self.incoming.keep(record)
         return OfferedDesign(design_id=record.id, picture=StoredPicture(key=key), **judged)
+
+
+def best_first(designs: Sequence[OfferedDesign]) -> tuple[OfferedDesign, ...]:
+    """By their scores."""
+    return tuple(sorted(designs, key=lambda design: -design.score))
+
+
+def _shown(progress: Progress, scored: bool) -> replies.Progress:
+    picture = pictures.encode(pictures.to_image(progress.picture), format="JPEG")
+    return replies.Progress(
+        step=progress.step,
+        steps=progress.steps,
+        score=progress.preference if scored else None,
+        realism=progress.realism,
+        picture=LoosePicture(data=picture, media_type="image/jpeg"),
+    )
 
 
 def engine_config(settings: Settings) -> EngineConfig:

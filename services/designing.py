@@ -17,6 +17,7 @@ from fashion_nn.dvbpr.network import Look
 from fashion_nn.latent import Ascended, Ascent, Engine, EngineConfig, Networks, Plan, Weights
 from fashion_nn.latent.ascent import LEARNING_RATE
 from fashion_nn.latent.bank import Bank
+from fashion_nn.latent.encoder import Encoder, EncoderConfig
 from fashion_nn.latent.loop import Loop
 from fashion_nn.latent.scheduler import HIGHEST_PRIORITY, Full
 from fashion_nn.state_files import load_weights
@@ -31,7 +32,7 @@ PROBE_S = 10.0  # for one row to pass the engine before all others
 STUCK_S = 60.0  # a step that takes longer will not end
 FAILURES = 3  # failed steps in a row are no accident
 LONGEST_RETRY_S = 60
-BANK_FILE = "bank.safetensors"
+BANK_FILE, ENCODER_FILE = "bank.safetensors", "encoder.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +48,7 @@ class Studio:
     look_dimensions: int
     picture_size: int
     bank: Bank | None = None
+    encoder: Encoder | None = None  # on the host: it sees one picture of a request
 
     def design(self, request: DesignRequest, taste: Tensor) -> Plan[Ascended]:
         """One ascent from `restarts` starts, of which the best k that differ are kept. Raises BadInput."""
@@ -82,6 +84,13 @@ class Studio:
         """A picture as the generator would have to paint it: [3, S, S] in [-1, 1], letterboxed on white."""
         square = pictures.letterbox(image, height=self.picture_size, width=self.picture_size)
         return pictures.normalise(pictures.to_pixels(square))
+
+    @torch.no_grad()
+    def guess(self, target: Tensor, category: int) -> Tensor | None:
+        """The encoder's code z [Z] of a picture [3, S, S]; None where the release has no encoder."""
+        if self.encoder is None:
+            return None
+        return self.encoder(target[None], torch.tensor([category]))[0]
 
     def check_rows(self, field: str, rows: int) -> None:
         """Refuse more rows than could ever run at once."""
@@ -158,9 +167,11 @@ def load_studio(release: Release, device: torch.device, config: EngineConfig) ->
     fill(networks.discriminator, weights, "discriminator.")
     load_weights(release.folder / "dvbpr.safetensors", networks.look)
     sizes = (cgan.latent_dimensions, networks.look.dimensions)
+    files = release.manifest["files"]
     return Studio(
         release=release,
-        bank=load_bank(release, *sizes) if BANK_FILE in release.manifest["files"] else None,
+        bank=load_bank(release, *sizes) if BANK_FILE in files else None,
+        encoder=load_encoder(release, cgan) if ENCODER_FILE in files else None,
         loop=Loop(Engine(networks, config, device=device), name=f"latent {release.id}"),
         latent_dimensions=sizes[0],
         look_dimensions=sizes[1],
@@ -179,6 +190,14 @@ def load_bank(release: Release, latent_dimensions: int, look_dimensions: int) ->
     if codes < MOST_RESTARTS:
         raise ValueError(f"{BANK_FILE}: {codes} codes of each category, but there must be at least {MOST_RESTARTS}")
     return bank
+
+
+def load_encoder(release: Release, generator: CGANConfig) -> Encoder:
+    """The release's encoder, which belongs to its generator."""
+    config = from_json(EncoderConfig, release.manifest["configs"]["encoder"])
+    encoder = Encoder(config, generator, len(release.categories)).eval().requires_grad_(False)
+    load_weights(release.folder / ENCODER_FILE, encoder)
+    return encoder
 
 
 def fill(network: nn.Module, weights: dict[str, Tensor], prefix: str) -> None:

@@ -1,7 +1,7 @@
 """The HTTP face: JSON under /v1, OpenAPI, health. It reads requests, asks the core, and writes answers."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from services import bodies, messages
+from services import bodies, events, messages
 from services.checking import refusal
 from services.core import Core
 from services.door import Door, Permits, problem_response
@@ -42,7 +42,7 @@ def face(
     """The ASGI application over a core."""
     app = FastAPI(title="Atelier", version="1", redoc_url=None)
     for path, kind, answer, call in calls(core):
-        _post(app, path, kind, answer, call, max_picture_bytes)
+        _post(app, path, kind, answer, call, max_picture_bytes, core.watch if kind in WATCHED else None, logger)
     _gets(app, core)
     _problems(app)
     _describe_requests(app, [kind for _, kind, _, _ in calls(core)])
@@ -58,6 +58,12 @@ def face(
 
 
 Call = Callable[[Any, str], Awaitable[messages.Answer]]
+Watch = Callable[[Any, str], AsyncGenerator[events.Told, None]]
+WATCHED = (
+    messages.DesignRequest,
+    messages.AlterRequest,
+    messages.VariationsRequest,
+)  # what tells how far it is where that is asked for
 
 
 def calls(core: Core) -> tuple[tuple[str, type[messages.Request], type[messages.Answer], Call], ...]:
@@ -68,6 +74,7 @@ def calls(core: Core) -> tuple[tuple[str, type[messages.Request], type[messages.
         ("/v1/recommend", m.RecommendRequest, m.RecommendAnswer, core.recommend),
         ("/v1/design", m.DesignRequest, m.DesignAnswer, core.design),
         ("/v1/alter", m.AlterRequest, m.AlterAnswer, core.alter),
+        ("/v1/variations", m.VariationsRequest, m.VariationsAnswer, core.variations),
         ("/v1/try-on", m.TryOnRequest, m.TryOnAnswer, core.try_on),
         ("/v1/fitting", m.FittingRequest, m.FittingAnswer, core.fitting),
     )
@@ -80,9 +87,13 @@ def _post(
     answer: type[messages.Answer],
     call: Call,
     max_picture_bytes: int,
+    watch: Watch | None,
+    logger: logging.Logger,
 ) -> None:
     async def handle(request: Request) -> Response:
         message = await bodies.read(request, kind, max_picture_bytes=max_picture_bytes)
+        if watch is not None and events.wanted(request.headers.get("accept", "")):
+            return await events.streamed(watch(message, request.state.request_id), request.scope, logger)
         return written(await call(message, request.state.request_id))
 
     app.add_api_route(
@@ -93,7 +104,7 @@ def _post(
         description=kind.__doc__,
         response_model=answer,
         response_model_exclude_none=True,
-        responses=_failures(),
+        responses=_failures() | (_events() if watch is not None else {}),
         openapi_extra={"requestBody": {"required": True, "content": _content(kind)}},
     )
 
@@ -147,6 +158,13 @@ def _failures() -> dict[int | str, dict[str, Any]]:
     return {"default": {"model": Problem, "content": {"application/problem+json": {}}}}
 
 
+def _events() -> dict[int | str, dict[str, Any]]:
+    """The other form of an answer, in OpenAPI's words."""
+    told = "events `progress`, each a Progress; at last `answer` with what is otherwise the body, or `problem`"
+    content = {events.MEDIA_TYPE: {"schema": {"type": "string", "description": told}}}
+    return {200: {"description": "The answer, or the way to it where Accept asks for events", "content": content}}
+
+
 def _content(kind: type[messages.Request]) -> dict[str, Any]:
     """How a request may be sent, in OpenAPI's words."""
     reference = {"$ref": SCHEMAS.format(model=kind.__name__)}
@@ -169,7 +187,8 @@ def _describe_requests(app: FastAPI, kinds: list[type[messages.Request]]) -> Non
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             schema = generated()
-            _, ours = models_json_schema([(kind, "validation") for kind in kinds], ref_template=SCHEMAS)
+            shown = [*((kind, "validation") for kind in kinds), (messages.Progress, "serialization")]
+            _, ours = models_json_schema(shown, ref_template=SCHEMAS)
             schema["components"]["schemas"].update(ours["$defs"])
         return app.openapi_schema or schema
 

@@ -22,7 +22,7 @@ class DesignRecord:
     category: str
     release: str
     picture: str  # key in the bucket
-    score: float
+    score: float | None
     realism: float
 
     @property

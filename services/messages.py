@@ -118,6 +118,11 @@ def _check_restarts(restarts: int, k: int) -> None:
         raise refused("restarts", restarts, f"at least k, which is {k}")
 
 
+def _check_category(picture: PictureInput, category: str | None) -> None:
+    if picture.data is not None and category is None:
+        raise refused("category", None, "given with a picture sent along")
+
+
 # --- Requests
 
 
@@ -171,8 +176,26 @@ class AlterRequest(Request):
 
     @model_validator(mode="after")
     def _category_of_an_upload(self) -> Self:
-        if self.picture.data is not None and self.category is None:
-            raise refused("category", None, "given with a picture sent along")
+        _check_category(self.picture, self.category)
+        return self
+
+
+class VariationsRequest(Request):
+    """Neighbours of an item, a design or a picture sent along: like it, each in another way."""
+
+    shopper: Shopper | None = Field(None, description="whose scores the variations have; without one they have none")
+    picture: PictureInput
+    category: Identity | None = Field(None, description="needed for a picture sent along")
+    n: int = Field(6, ge=1, le=16)
+    radius: float = Field(0.3, gt=0, le=1, description="of the noise on the picture's code, which lies in [-1, 1]")
+    restarts: Restarts = 8
+    steps: Steps = 10
+    realism: Realism = 1.0
+    seed: Seed = None
+
+    @model_validator(mode="after")
+    def _category_of_an_upload(self) -> Self:
+        _check_category(self.picture, self.category)
         return self
 
 
@@ -220,6 +243,23 @@ class FittingRequest(Request):
         """The first half of the composed path, designed."""
         shared = ("shopper", "category", "k", "restarts", "starts", "steps", "realism", "seed")
         return DesignRequest(**{name: getattr(self, name) for name in shared})
+
+
+# --- What those who watch are told before the answer
+
+
+class Accepted(Message):
+    """The request has been taken, and will have its turn."""
+
+
+class Progress(Message):
+    """How far a request is, with the best so far. It may end before its last step."""
+
+    step: int
+    steps: int
+    score: float | None = Field(None, description="preference score θ·Φ(X)")
+    realism: float = Field(description="what the discriminator says: 1 is real")
+    picture: "Picture"
 
 
 # --- Answers
@@ -276,7 +316,7 @@ class Design(Message):
 
     design_id: str | None
     category: str
-    score: float = Field(description="preference score θ·Φ(X)")
+    score: float | None = Field(None, description="preference score θ·Φ(X), where a shopper was named")
     realism: float = Field(description="what the discriminator says: 1 is real")
     picture: Picture
 
@@ -321,6 +361,13 @@ class AlterAnswer(Answer):
 
     reconstruction: Design
     stages: list[Design]
+    seed: int
+
+
+class VariationsAnswer(Answer):
+    """Neighbours: those with the best scores first where a shopper was named, otherwise those that look most real."""
+
+    variations: list[Design]
     seed: int
 
 

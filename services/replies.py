@@ -36,6 +36,22 @@ class LoosePicture:
 AnyPicture = StoredPicture | LoosePicture
 
 
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """To one who watches: the request has been taken, and will have its turn."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """To one who watches: the best so far."""
+
+    step: int
+    steps: int
+    score: float | None
+    realism: float
+    picture: LoosePicture
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
     """What every reply says: the release it was made with and the time it took."""
@@ -75,7 +91,7 @@ class OfferedDesign:
     design_id: str | None
     category: str
     picture: AnyPicture
-    score: float
+    score: float | None  # where a shopper was named
     realism: float
 
 

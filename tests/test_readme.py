@@ -21,6 +21,7 @@ REQUESTS = {
     "/v1/recommend": messages.RecommendRequest,
     "/v1/design": messages.DesignRequest,
     "/v1/alter": messages.AlterRequest,
+    "/v1/variations": messages.VariationsRequest,
     "/v1/try-on": messages.TryOnRequest,
     "/v1/fitting": messages.FittingRequest,
 }

@@ -20,13 +20,15 @@ RAY_FOLDER = Path(f"/tmp/atelier-{os.getpid()}-services")  # sockets need a shor
 
 @pytest.fixture(scope="session")
 def settings(local_s3_settings: Settings) -> Settings:
-    """A part of the embedded bucket for these tests alone, and small limits for uploads."""
+    """A part of the embedded bucket for these tests alone, and small limits for uploads and for the Designer."""
     return local_s3_settings.with_updates(
         bucket_url=f"{local_s3_settings.bucket_url}/services",
         http_port=free_port(),
         max_picture_bytes=300_000,
         max_picture_pixels=1_000_000,
         request_timeout_s=60.0,
+        designer_slots=32,
+        designer_max_waiting_rows=96,
         designer_precision="fp32",  # the faster one may be another one at the next start
     )
 

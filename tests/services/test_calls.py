@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 import pytest
 from ray.exceptions import ActorDiedError, RayTaskError
@@ -88,6 +89,69 @@ def test_who_does_not_answer_in_time_is_told_to_stop() -> None:
     with pytest.raises(DeadlineExceeded, match=r"0\.05 s"):
         asked(lambda: slow, timeout_s=0.05)
     assert slow.stopped
+
+
+class Stream:
+    """Gives what it is told to, errors too, and remembers whether it was told to stop."""
+
+    def __init__(self, *given: object) -> None:
+        self.given, self.stopped = list(given), False
+
+    def __aiter__(self) -> "Stream":
+        return self
+
+    async def __anext__(self) -> object:
+        if not self.given:
+            raise StopAsyncIteration
+        each = self.given.pop(0)
+        if isinstance(each, float):
+            await asyncio.sleep(each)
+        if isinstance(each, Exception):
+            raise each
+        return each
+
+    def cancel(self) -> None:
+        self.stopped = True
+
+
+def heard(*streams: Stream, timeout_s: float = 5.0) -> list[object]:
+    """Everything that a caller hears, where every try meets another stream, and the error at last."""
+
+    async def listen() -> list[object]:
+        tries, told = iter(streams), []
+        caller = Caller(timeout_s=timeout_s, pause_s=0.001)
+        try:
+            async for each in caller.stream(lambda: next(tries), logger=LOGGER):
+                told.append(each)
+        except Exception as error:
+            told.append(type(error))
+        return told
+
+    return asyncio.run(listen())
+
+
+def test_a_stream_is_tried_again_only_before_its_first() -> None:
+    assert heard(Stream(ActorDiedError()), Stream(1, 2)) == [1, 2]
+    assert heard(Stream(1, ActorDiedError()), Stream(1, 2)) == [1, Unavailable]
+    assert heard(Stream(UnknownShopper("who")), Stream(1)) == [UnknownShopper]
+    assert heard(Stream(1, ZeroDivisionError())) == [1, ZeroDivisionError]
+
+
+def test_a_stream_has_one_deadline_for_all_of_it() -> None:
+    slow = Stream(1, 0.02, 60.0, 2)
+    assert heard(slow, timeout_s=0.1) == [1, 0.02, DeadlineExceeded]
+    assert slow.stopped
+
+
+def test_who_stops_listening_to_a_stream_cancels_it() -> None:
+    stream = Stream(1, 2, 3)
+
+    async def leave() -> None:
+        async with aclosing(Caller(timeout_s=5.0).stream(lambda: stream, logger=LOGGER)) as told:
+            assert await anext(told) == 1
+
+    asyncio.run(leave())
+    assert stream.stopped and stream.given == [2, 3]
 
 
 @pytest.mark.parametrize(

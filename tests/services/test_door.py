@@ -219,7 +219,7 @@ def test_beyond_the_permits_nobody_waits_but_health_is_still_told() -> None:
 def test_openapi_describes_every_request_and_answer(client: TestClient) -> None:
     schema = client.get("/openapi.json").json()
     assert set(schema["paths"]) == {
-        "/v1/score", "/v1/recommend", "/v1/design", "/v1/alter", "/v1/try-on", "/v1/fitting",
+        "/v1/score", "/v1/recommend", "/v1/design", "/v1/alter", "/v1/variations", "/v1/try-on", "/v1/fitting",
         "/v1/items/{item_id}", "/v1/release", "/healthz", "/readyz",
     }  # fmt: skip
     content = schema["paths"]["/v1/try-on"]["post"]["requestBody"]["content"]
@@ -227,6 +227,9 @@ def test_openapi_describes_every_request_and_answer(client: TestClient) -> None:
     assert content["multipart/form-data"]["schema"]["properties"]["person"]["format"] == "binary"
     known = schema["components"]["schemas"]
     assert known["DesignRequest"]["properties"]["k"]["maximum"] == 16
+    told = schema["paths"]["/v1/design"]["post"]["responses"]["200"]["content"]
+    assert set(told) == {"application/json", "text/event-stream"} and "Progress" in known
+    assert set(schema["paths"]["/v1/score"]["post"]["responses"]["200"]["content"]) == {"application/json"}
     for reference in references(schema):
         assert reference.removeprefix("#/components/schemas/") in known
 

@@ -85,6 +85,14 @@ def test_an_upload_to_alter_needs_a_category() -> None:
     assert checked(messages.AlterRequest, {**fields, "category": "men-tops"}).picture.data == b"hi"
 
 
+def test_variations_need_no_shopper_but_an_upload_its_category() -> None:
+    fields = {"picture": {"data": "aGk="}}
+    assert refusal(messages.VariationsRequest, fields).facts["field"] == "category"
+    assert checked(messages.VariationsRequest, {**fields, "category": "c"}).shopper is None
+    for field, value in (("radius", 0), ("radius", 1.01), ("n", 17)):
+        assert refusal(messages.VariationsRequest, {**fields, "category": "c", field: value}).facts["field"] == field
+
+
 def test_a_fitting_of_designs_needs_a_category() -> None:
     fields = {"shopper": SHOPPER, "person": {"data": "aGk="}, "source": "design"}
     assert refusal(messages.FittingRequest, fields).facts["field"] == "category"

@@ -131,6 +131,72 @@ def test_alter_an_upload_keeps_nothing(served: Served, person: bytes) -> None:
     assert keys(served) == before
 
 
+def test_variations_of_an_item(served: Served) -> None:
+    request = {"picture": {"item_id": "item-03"}, "n": 3, **QUICK}
+    answer = answered(served.http.post("/v1/variations", json=request), served)
+    assert len(answer["variations"]) == 3 and answer["seed"] == 1
+    for each in answer["variations"]:
+        assert "score" not in each and each["category"] == CATEGORIES[1]
+        assert opened(each["picture"]).size == (64, 64)
+
+
+def test_variations_of_a_design_for_a_shopper(served: Served) -> None:
+    request = {"shopper": KNOWN, "category": "men-tops", "k": 1, **QUICK}
+    (design,) = served.http.post("/v1/design", json=request).json()["designs"]
+    request = {"shopper": NEW, "picture": {"design_id": design["design_id"]}, "n": 4, "radius": 0.2, "seed": 2}
+    answer = answered(served.http.post("/v1/variations", json=request), served)
+    scores = [each["score"] for each in answer["variations"]]
+    assert len(scores) == 4 and scores == sorted(scores, reverse=True)
+    again = {"shopper": NEW, "picture": {"design_id": answer["variations"][0]["design_id"]}, "stages": 1, **QUICK}
+    assert served.http.post("/v1/alter", json=again).status_code == 200
+
+
+def test_variations_of_an_upload_keep_nothing(served: Served, person: bytes) -> None:
+    before = keys(served)
+    request = {"category": "men-tops", "n": 2, **QUICK}
+    answer = answered(served.http.post("/v1/variations", **form(request, picture=person)), served)
+    assert "design_id" not in answer["variations"][0] and opened(answer["variations"][1]["picture"]).size == (64, 64)
+    assert keys(served) == before
+
+
+def told(response: httpx.Response) -> list[tuple[str, dict[str, Any]]]:
+    """Name and data of every event of a stream."""
+    blocks = [block.split("\n") for block in response.text.split("\n\n") if block.startswith("event: ")]
+    return [(name.removeprefix("event: "), json.loads(data.removeprefix("data: "))) for name, data in blocks]
+
+
+@pytest.mark.parametrize(
+    ("path", "request_"),
+    [
+        ("design", {"shopper": KNOWN, "category": "men-tops", "k": 2, "restarts": 8, "steps": 200}),
+        ("alter", {"shopper": KNOWN, "picture": {"item_id": "item-03"}, "stages": 2}),
+        ("variations", {"picture": {"item_id": "item-03"}, "n": 2}),
+    ],
+)
+def test_the_way_to_an_answer_can_be_watched(served: Served, path: str, request_: dict[str, Any]) -> None:
+    request_ = {**request_, "seed": 5, "inline": True}
+    plain = answered(served.http.post(f"/v1/{path}", json=request_), served)
+    stream = served.http.post(f"/v1/{path}", json=request_, headers={"accept": "text/event-stream"})
+    assert stream.headers["content-type"].startswith("text/event-stream")
+    *progress, (last, answer) = told(stream)
+    assert last == "answer" and {name for name, _ in progress} == {"progress"}
+    steps = [each["step"] for _, each in progress]
+    assert steps == sorted(steps) and steps[-1] <= progress[0][1]["steps"]
+    assert opened(progress[0][1]["picture"]).size == (64, 64)
+    assert ("score" in progress[0][1]) == ("shopper" in request_)
+    assert answer["request_id"] == stream.headers["x-request-id"]
+    assert looks(answer) == looks(plain) and answer.keys() == plain.keys()
+
+
+def looks(answer: dict[str, Any]) -> Any:
+    """Realism of every design of an answer, wherever it stands, as far as rounding leaves it the same."""
+    if isinstance(answer, list):
+        return [looks(each) for each in answer]
+    if "realism" in answer:
+        return pytest.approx(answer["realism"], abs=1e-3)
+    return {name: looks(value) for name, value in answer.items() if isinstance(value, list)}
+
+
 def fitted(answer: dict[str, Any]) -> tuple[Image.Image, Image.Image]:
     picture, mask = opened(answer["picture"]), opened(answer["mask"])
     size = (answer["size"]["width"], answer["size"]["height"])

@@ -38,6 +38,9 @@ def refused(response: httpx.Response, status: int, kind: str) -> dict[str, Any]:
         ("alter", {"shopper": NOBODY, "picture": {"item_id": "item-00"}}, "unknown-shopper"),
         ("alter", {"shopper": KNOWN, "picture": {"item_id": "nothing"}}, "unknown-item"),
         ("alter", {"shopper": KNOWN, "picture": MISSING_DESIGN}, "unknown-design"),
+        ("variations", {"picture": {"item_id": "nothing"}}, "unknown-item"),
+        ("variations", {"shopper": NOBODY, "picture": {"item_id": "item-00"}}, "unknown-shopper"),
+        ("variations", {"picture": MISSING_DESIGN}, "unknown-design"),
         ("try-on", {"person": PERSON, "wanted": {"item_id": "nothing"}}, "unknown-item"),
         ("try-on", {"person": PERSON, "wanted": MISSING_DESIGN}, "unknown-design"),
         ("try-on", {"person": PERSON, "wanted": {"item_id": "item-00"}, "worn": MISSING_DESIGN}, "unknown-design"),
@@ -63,6 +66,10 @@ def test_an_item_that_is_not_known(served: Served) -> None:
         ("recommend", {"shopper": KNOWN, "k": 101}, "k"),
         ("design", {**DESIGN, "category": "hats"}, "category"),
         ("design", {**DESIGN, "steps": 10**9}, "steps"),
+        ("design", {**DESIGN, "restarts": 33}, "restarts"),  # there are 32 slots
+        ("alter", {"shopper": KNOWN, "picture": {"item_id": "item-00"}, "restarts": 33}, "restarts"),
+        ("variations", {"picture": {"item_id": "item-00"}, "restarts": 33}, "restarts"),
+        ("variations", {"picture": {"item_id": "item-00"}, "category": "hats"}, "category"),
         ("alter", {"shopper": KNOWN, "picture": {"item_id": "item-00"}, "category": "hats"}, "category"),
         ("alter", {"shopper": KNOWN, "picture": {"item_id": "item-00"}, "stages": 11}, "stages"),
         ("fitting", {**DESIGN, "person": PERSON, "source": "design", "category": "hats"}, "category"),
@@ -73,6 +80,18 @@ def test_a_value_outside_its_limits_is_named(served: Served, path: str, request_
     assert response.status_code == 400, response.text
     problem = response.json()
     assert problem["field"] == field and problem["value"] and problem["limit"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "kind"),
+    [
+        ({**DESIGN, "shopper": NOBODY}, 404, "unknown-shopper"),
+        ({**DESIGN, "category": "hats"}, 400, "bad-input"),
+        ({**DESIGN, "restarts": 33}, 400, "bad-input"),
+    ],
+)
+def test_who_asks_for_events_is_refused_in_the_same_way(served: Served, request_: Any, status: int, kind: str) -> None:
+    refused(served.http.post("/v1/design", json=request_, headers={"accept": "text/event-stream"}), status, kind)
 
 
 def corrupted() -> dict[str, bytes]:

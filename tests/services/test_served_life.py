@@ -1,5 +1,6 @@
 """The running application under load, through a killed replica, and from one release to the next."""
 
+import json
 import os
 import signal
 import socket
@@ -7,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import httpx
@@ -15,6 +17,7 @@ import pytest
 from cluster.object_store import open_store
 from cluster.releases import ReleaseStore
 from services.gateway import PERMITS
+from services.messages import AlterRequest, Shopper
 from services.replies import Load
 from tests.services import tiny_release
 from tests.services.conftest import Served
@@ -22,6 +25,7 @@ from tests.services.processes import replicas
 
 KNOWN = {"user_id": "shopper-0"}
 DESIGN = {"shopper": KNOWN, "category": "men-tops", "k": 1, "restarts": 4, "steps": 5}
+LONG = {"shopper": KNOWN, "picture": {"item_id": "item-00"}, "stages": 10, "steps": 200, "restarts": 16}
 PATIENCE_S = 300.0
 
 
@@ -73,15 +77,75 @@ def test_one_bad_request_among_many_fails_alone(served: Served) -> None:
 
 
 def test_who_leaves_is_not_worked_for_any_more(served: Served) -> None:
-    request = {"shopper": KNOWN, "picture": {"item_id": "item-00"}, "stages": 10, "steps": 200, "restarts": 8}
     before = load().endings["cancelled"]
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(served.http.post, "/v1/alter", json=request, timeout=httpx.Timeout(10.0, read=1.0))
+        asked = pool.submit(served.http.post, "/v1/alter", json=LONG, timeout=httpx.Timeout(10.0, read=1.0))
         until(lambda: load().running_rows > 1)
         with pytest.raises(httpx.ReadTimeout):
             asked.result()
     until(idle)
     assert load().endings["cancelled"] == before + 1
+
+
+@contextmanager
+def under_way(served: Served, request: dict[str, Any]) -> Iterator[httpx.Response]:
+    """A request that its client watches for as long as this is entered, and then leaves."""
+    events = {"accept": "text/event-stream"}
+    with served.http.stream("POST", "/v1/alter", json=request, headers=events, timeout=PATIENCE_S) as response:
+        yield response
+
+
+def test_a_short_request_is_not_held_up_by_a_long_one(served: Served) -> None:
+    cancelled = load().endings["cancelled"]
+    with under_way(served, LONG) as response:
+        assert response.status_code == 200
+        assert served.http.post("/v1/design", json=DESIGN).status_code == 200
+        assert load().endings["cancelled"] == cancelled
+    until(lambda: load().endings["cancelled"] == cancelled + 1)  # so it was still running when the short one had ended
+    until(idle)
+
+
+def test_who_watches_and_leaves_while_waiting_gives_the_place_up(served: Served) -> None:
+    cancelled = load().endings["cancelled"]
+    with under_way(served, {**LONG, "restarts": 32}):
+        until(lambda: load().running_rows == 32)
+        with under_way(served, {**LONG, "restarts": 32}):
+            assert load().waiting_rows == 32
+        until(lambda: not load().waiting_rows)
+    until(idle)
+    assert load().endings["cancelled"] == cancelled + 2
+
+
+def test_more_rows_than_may_wait_are_turned_away_with_a_time_to_come_back(served: Served) -> None:
+    with ExitStack() as crowd:
+        for _ in range(8):
+            response = crowd.enter_context(under_way(served, {**LONG, "restarts": 32}))
+            if response.status_code != 200:
+                break
+        assert response.status_code == 429, load()
+        assert 1 <= int(response.headers["retry-after"]) <= 60
+        problem = json.loads(response.read())
+        assert problem["type"] == "urn:atelier:problem:overloaded" and "rows are waiting" in problem["detail"]
+    until(idle)
+    assert served.http.post("/v1/design", json=DESIGN).status_code == 200
+
+
+def test_a_replica_that_is_to_end_finishes_what_it_has(served: Served) -> None:
+    from ray import serve
+
+    from services.application import OPTIONS
+    from services.designer import Designer
+
+    options = {**OPTIONS["Designer"], "user_config": {"release": None}, "graceful_shutdown_timeout_s": PATIENCE_S}
+    designer = serve.run(Designer.options(**options).bind(), name="ending", route_prefix=None)
+    request = AlterRequest(**{**LONG, "shopper": Shopper(**KNOWN), "stages": 1})
+    taste = handle("Recommender").taste.remote(request.shopper).result(timeout_s=PATIENCE_S)
+    item = handle("Recommender").item.remote("item-00").result(timeout_s=PATIENCE_S)
+    asked = designer.alter.remote(request, taste, item)
+    until(lambda: designer.load.remote().result(timeout_s=PATIENCE_S).running_rows > 1)
+    serve.delete("ending", _blocking=False)
+    assert len(asked.result(timeout_s=PATIENCE_S).stages) == 1
+    until(lambda: "ending" not in serve.status().applications)
 
 
 def test_requests_go_on_after_a_killed_replica(served: Served) -> None:

@@ -84,8 +84,12 @@ def _fields(config: cagan_config.CAGANConfig) -> dict[str, object]:
 
 
 def _networks(config: cgan_config.CGANConfig, look: dvbpr_network.Look) -> Networks:
+    """Of random weights, large enough for pictures to differ visibly."""
     generator = cgan_network.Generator(config, len(CATEGORIES)).eval()
     discriminator = cgan_network.Discriminator(config, len(CATEGORIES)).eval()
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter *= 2
     return Networks(generator, discriminator, look)
 
 
