@@ -60,7 +60,7 @@ class Progress:
     def line(self, text: str, *, prefix: str = "", style: str = "") -> None:
         """A line of a step's own, behind a coloured prefix; on a terminal it is cut rather than broken."""
         said = Text("  ")
-        said.append(f"{prefix:<7}│ " if prefix else "", style=style or "dim").append(text)
+        said.append(f"{prefix:<8}│ " if prefix else "", style=style or "dim").append(text)
         if self.console.is_terminal:
             self.console.print(said, no_wrap=True, overflow="ellipsis")
         else:

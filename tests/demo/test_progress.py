@@ -22,7 +22,7 @@ def test_a_step_says_when_it_begins_and_how_long_it_took() -> None:
         note.text = "720 items"
     assert out.getvalue().splitlines() == [
         "▸ Draw the world",
-        "  world  │ half way",
+        "  world   │ half way",
         "✓ Draw the world  4.0 s · 720 items",
     ]
     assert progress.seconds == 4.0
