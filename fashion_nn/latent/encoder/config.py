@@ -51,12 +51,12 @@ def demo() -> EncoderConfig:
         width=24,
         hidden=256,
         batch_size=16,
-        steps=500,
+        steps=400,
         learning_rate=1e-3,
         average_decay=0.98,
         report_every=50,
-        checkpoint_every=250,
-        sheet_every=250,
+        checkpoint_every=200,
+        sheet_every=200,
     )
 
 
