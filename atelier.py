@@ -114,6 +114,7 @@ def publish(
     cagan: Annotated[str, typer.Option(metavar="RUN", help="the fitting room's")],
     encoder: Annotated[str | None, typer.Option(metavar="RUN", help="the encoder's, where there is one")] = None,
     bank: Annotated[int, typer.Option(metavar="N", help="codes a category of the seed bank; 0: none")] = 4096,
+    bank_tastes: Annotated[int, typer.Option(metavar="N", help="typical tastes for which it is climbed")] = 64,
     by: Annotated[str | None, typer.Option(help="who publishes; you")] = None,
     why: Annotated[str, typer.Option(help="kept in the history")] = "",
 ) -> None:
@@ -124,7 +125,15 @@ def publish(
     listen = by_quarters(partial(print, file=sys.stderr, flush=True), publishing.BANKED)
     with bucket() as settings:
         release = publishing.publish(
-            settings, dvbpr, cgan, cagan, encoder_run=encoder, bank=bank, by=by, why=why, listen=listen
+            settings,
+            dvbpr,
+            cgan,
+            cagan,
+            encoder_run=encoder,
+            bank=publishing.bank_of(bank, bank_tastes),
+            by=by,
+            why=why,
+            listen=listen,
         )
         say(release)
 

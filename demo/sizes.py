@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fashion_nn.latent.bank import BankConfig
 from fashion_nn.world import config as worlds
 from fashion_nn.world.config import WorldConfig
 
@@ -13,7 +14,7 @@ class Size:
 
     name: str
     world: WorldConfig
-    bank: int = 2048  # codes a category of the seed bank
+    bank: BankConfig
     visitors: int = 3  # shoppers with boards; one more is known by likes alone
     likes: int = 5  # that somebody new tells
     sitters: int = 8  # persons fitted with the garment they want
@@ -23,10 +24,19 @@ class Size:
 
 def demo() -> Size:
     """What `make demo` shows."""
-    return Size(name="demo", world=worlds.demo())
+    return Size(name="demo", world=worlds.demo(), bank=BankConfig(codes=2048, tastes=32))
 
 
 def debug() -> Size:
     """The whole path in a minute, with networks that have learnt nothing."""
     few = {"restarts": 3, "steps": 2}
-    return Size(name="debug", world=worlds.debug(), bank=64, visitors=2, likes=2, sitters=2, design=few, alter=few)
+    return Size(
+        name="debug",
+        world=worlds.debug(),
+        bank=BankConfig(codes=64, tastes=2, steps=2),
+        visitors=2,
+        likes=2,
+        sitters=2,
+        design=few,
+        alter=few,
+    )

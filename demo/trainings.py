@@ -49,8 +49,8 @@ class Trainings:
         known = {network: runs.read(self.store, run) for network, run in self.names().items()}
         wanted = {network: {"run": each.run, "step": each.step} for network, each in known.items() if each}
         trained = {network: each.metrics for network, each in known.items() if each}
-        bank = manifest["configs"].get("bank", {}).get("codes", 0)
-        return manifest["runs"] == wanted and manifest["metrics"] == trained and bank == self.size.bank
+        bank = manifest["configs"].get("bank") == configs.to_json(self.size.bank)
+        return manifest["runs"] == wanted and manifest["metrics"] == trained and bank
 
     def carry_out(self, note: Note) -> None:
         """Train whatever is not trained yet. Raises StepFailed."""

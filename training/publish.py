@@ -30,9 +30,11 @@ from cluster.releases import ReleaseStore
 from cluster.settings import Settings
 from fashion_nn.cagan.network import Generator as Fitter
 from fashion_nn.cgan.network import Discriminator
+from fashion_nn.configs import to_json
 from fashion_nn.datasets.catalogue import Catalogue
 from fashion_nn.datasets.sources import PictureSource
 from fashion_nn.dvbpr.network import Look, Recommender
+from fashion_nn.latent.bank import BankConfig
 from fashion_nn.latent.encoder.network import Encoder
 from fashion_nn.latent.objective import Networks
 from fashion_nn.pictures import normalise
@@ -49,8 +51,7 @@ from training.trained import Trained, averaged_generator, generator_identity, lo
 
 BATCH = 128  # pictures that Φ looks at at once
 NEEDED = ("dvbpr", "cgan", "cagan")
-BANK, BANK_LIMITS = 4096, (64, 65_536)  # codes a category
-BANK_SEED = 0
+BANK = BankConfig()
 BANKED = "codes of the seed bank"
 MAGIC = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"RIFF": "webp"}
 
@@ -62,7 +63,7 @@ def publish(
     cagan_run: str,
     *,
     encoder_run: str | None = None,
-    bank: int = BANK,
+    bank: BankConfig | None = BANK,
     by: str | None = None,
     why: str = "",
     listen: Listener = lambda done, total: None,
@@ -70,10 +71,9 @@ def publish(
     """Build a release of finished runs, make it the one that serves, and return its id.
 
     The catalogue is read again where the recommender's run read it, so that its items are those of today; the
-    shoppers are those of the run. bank: codes a category of the seed bank, computed on Ray, of which `listen` is told
-    how many are done; 0 for none. Raises TrainingError naming the run at fault, DataError, StoreError, RayUnavailable.
+    shoppers are those of the run. bank: how large a seed bank, if any; it is computed on Ray, and `listen` is told how
+    many of its codes are done. Raises TrainingError naming the run at fault, DataError, StoreError, RayUnavailable.
     """
-    check_bank(bank)
     store = open_store(settings.bucket_url, settings)
     names = dict(zip(NEEDED, (dvbpr_run, cgan_run, cagan_run), strict=True))
     names |= {"encoder": encoder_run} if encoder_run else {}
@@ -85,11 +85,13 @@ def publish(
     with tempfile.TemporaryDirectory(prefix="atelier-release-") as folder:
         files = write_weights(Path(folder), networks, trained)
         files |= write_tables(Path(folder), trained["dvbpr"], categories, store, settings)
-        files |= write_bank(Path(folder), networks, len(categories), bank, settings, listen)
+        if bank is not None:
+            tastes = recommender(trained["dvbpr"]).taste.weight.detach()
+            files |= write_bank(Path(folder), networks, tastes, len(categories), bank, settings, listen)
         return ReleaseStore(store).publish(
             files,
             configs={network: record.config for network, record in records.items()}
-            | ({"bank": {"codes": bank, "seed": BANK_SEED}} if bank else {}),
+            | ({} if bank is None else {"bank": to_json(bank)}),
             metrics={network: record.metrics for network, record in records.items()},
             data={network: {"url": record.data, **record.counts} for network, record in records.items()},
             runs={network: {"run": record.run, "step": record.step} for network, record in records.items()},
@@ -97,13 +99,6 @@ def publish(
             by=by,
             why=why,
         )
-
-
-def check_bank(codes: int) -> None:
-    """Refuse a seed bank of a size that nobody can want."""
-    least, most = BANK_LIMITS
-    if codes and not least <= codes <= most:
-        raise TrainingError(f"bank is {codes}, but must be 0 (none) or between {least} and {most} codes a category")
 
 
 def agreed_categories(records: Mapping[str, RunRecord]) -> list[str]:
@@ -155,18 +150,30 @@ def write_weights(folder: Path, networks: Networks, trained: Mapping[str, Traine
 
 
 def write_bank(
-    folder: Path, networks: Networks, n_categories: int, codes: int, settings: Settings, listen: Listener
+    folder: Path,
+    networks: Networks,
+    tastes: Tensor,
+    n_categories: int,
+    config: BankConfig,
+    settings: Settings,
+    listen: Listener,
 ) -> dict[str, Path]:
-    """bank.safetensors, unless it is to have no codes. Ray is imported only now."""
-    if not codes:
-        return {}
+    """bank.safetensors. Ray is imported only now."""
     path = folder / "bank.safetensors"
     with connected(settings, log_to_driver=False):
         from training.seed_bank import compute
 
-        bank = compute(networks, n_categories=n_categories, codes=codes, seed=BANK_SEED, listen=listen)
+        bank = compute(networks, tastes, config, n_categories=n_categories, listen=listen)
     bank.save(path)
     return {path.name: path}
+
+
+def bank_of(codes: int, tastes: int) -> BankConfig | None:
+    """The bank that a command line asks for, by its codes a category (0: none) and typical tastes."""
+    try:
+        return BankConfig(codes=codes, tastes=tastes) if codes else None
+    except ValueError as error:
+        raise TrainingError(f"of the seed bank, {error}") from error
 
 
 def recommender(trained: Trained) -> Recommender:
@@ -251,7 +258,14 @@ def main(argv: list[str] | None = None) -> int:
         words.add_argument(f"--{network}", required=True, metavar="RUN")
     words.add_argument("--encoder", metavar="RUN", help="trained against the same cgan run")
     words.add_argument(
-        "--bank", type=int, default=BANK, metavar="N", help=f"codes a category ({BANK}); 0: no seed bank"
+        "--bank", type=int, default=BANK.codes, metavar="N", help=f"codes a category ({BANK.codes}); 0: no seed bank"
+    )
+    words.add_argument(
+        "--bank-tastes",
+        type=int,
+        default=BANK.tastes,
+        metavar="N",
+        help=f"typical tastes for which the bank is climbed ({BANK.tastes})",
     )
     words.add_argument("--by", help="who publishes (the user)")
     words.add_argument("--why", default="", help="kept in the history")
@@ -263,7 +277,7 @@ def main(argv: list[str] | None = None) -> int:
             asked.cgan,
             asked.cagan,
             encoder_run=asked.encoder,
-            bank=asked.bank,
+            bank=bank_of(asked.bank, asked.bank_tastes),
             by=asked.by,
             why=asked.why,
             listen=by_quarters(partial(print, file=sys.stderr, flush=True), BANKED),

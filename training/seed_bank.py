@@ -1,7 +1,7 @@
-"""The seed bank of a release, computed ahead on Ray: a task for every range of a category's codes.
+"""The seed bank of a release, computed ahead on Ray: a task for every range of a category's codes, or of tastes.
 
-Codes are a pure function of the seed, and ranges are cut between two passes of the networks: the bank is the same by
-however many tasks and workers it is computed.
+Codes are a pure function of the seed, and ranges are cut between two passes of the networks: what is drawn is the same
+by however many tasks and workers it is computed. What is climbed is cut into ranges of one size, for the same reason.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,19 +14,22 @@ from ray.exceptions import RayError
 from torch import Tensor
 
 from fashion_nn import checks
-from fashion_nn.latent.bank import ROWS, Bank, draw, judge
+from fashion_nn.latent.bank import ROWS, Bank, BankConfig, climb, draw, judge, typical
+from fashion_nn.latent.engine import Engine, EngineConfig
 from fashion_nn.latent.folding import folded
 from fashion_nn.latent.objective import Networks
+from fashion_nn.steps import computes_bf16
 from training.errors import TrainingError, last_line
 from training.progress import Listener
 
-SHARD = 16 * ROWS  # codes of a task: seconds on one core
+SHARD = 16 * ROWS  # drawn codes of a task: seconds on one core
+TASTES = 16  # of a task that climbs
 CPUS = 2  # logical, for a task: a core of most machines, and few enough processes beside what is being served
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The codes [begin, end) of one category."""
+    """The codes, or tastes, [begin, end) of one category."""
 
     category: int
     begin: int
@@ -35,38 +38,50 @@ class Shard:
 
 def compute(
     networks: Networks,
+    tastes: Tensor,
+    config: BankConfig,
     *,
     n_categories: int,
-    codes: int,
-    seed: int,
     shard: int = SHARD,
     listen: Listener = lambda done, total: None,
 ) -> Bank:
-    """The bank of so many `codes` a category, on the Ray that this process is connected to; `shard` codes a task.
+    """The bank for the networks and for shoppers of tastes [n, K], on the Ray that this process is connected to.
 
-    `listen` is told how many codes are done. Raises TrainingError.
+    shard: drawn codes of a task. `listen` is told how many codes are done. Raises TrainingError.
     """
-    shards = list(shards_of(n_categories, codes, shard))
-    shared = ray.put(folded(networks))
-    task = ray.remote(**resources(ray.cluster_resources(), ray.available_resources()))(judged)
-    tasks = {task.remote(shared, each, codes, seed): each for each in shards}
+    checks.multiple_of("shard", shard, ROWS)
+    task = ray.remote(**resources(ray.cluster_resources(), ray.available_resources()))
+    centres = typical(tastes, config.tastes, seed=config.seed) if config.tastes else tastes[:0]
+    drawn, climbed = config.codes * n_categories, len(centres) * config.rows * n_categories
+
+    def told(before: int, each: int) -> Listener:
+        return lambda done, total: listen(before + done * each, drawn + climbed)
+
     try:
-        looks, realism = zip(*gathered(tasks, listen), strict=True)
+        shared, judging = ray.put(folded(networks)), task(judged)
+        shards = list(shards_of(n_categories, config.codes, shard))
+        parts = gathered({judging.remote(shared, each, config): each for each in shards}, told(0, 1))
+        bank = joined(parts, n_categories)
+        if not climbed:
+            return bank
+        shared, start, climbing = ray.put(networks), ray.put(bank), task(ascended)
+        shards = list(shards_of(n_categories, len(centres), TASTES))
+        tasks = {climbing.remote(shared, start, centres[each.begin : each.end], each, config): each for each in shards}
+        return bank + joined(gathered(tasks, told(drawn, config.rows)), n_categories)
     except RayError as error:
         raise TrainingError(f"the seed bank could not be computed: {last_line(error)}") from error
-    dimensions = networks.generator.latent_dimensions
-    return Bank(
-        codes=torch.stack([draw(seed, category, codes, dimensions) for category in range(n_categories)]),
-        looks=torch.cat(looks).unflatten(0, (n_categories, codes)),
-        realism=torch.cat(realism).unflatten(0, (n_categories, codes)),
-    )
 
 
-def shards_of(n_categories: int, codes: int, size: int) -> Iterator[Shard]:
-    """All categories' codes in ranges of `size`, in order; the last one of each category may be shorter."""
-    checks.multiple_of("shard", size, ROWS)
+def shards_of(n_categories: int, count: int, size: int) -> Iterator[Shard]:
+    """All categories' codes or tastes in ranges of `size`, in order; the last of each category may be shorter."""
     for category in range(n_categories):
-        yield from (Shard(category, begin, min(begin + size, codes)) for begin in range(0, codes, size))
+        yield from (Shard(category, begin, min(begin + size, count)) for begin in range(0, count, size))
+
+
+def joined(parts: Sequence[tuple[Tensor, Tensor, Tensor]], n_categories: int) -> Bank:
+    """The bank of codes, looks and realism that came back in the order of categories."""
+    columns = (torch.cat(column) for column in zip(*parts, strict=True))
+    return Bank(*(column.unflatten(0, (n_categories, -1)) for column in columns))
 
 
 def resources(cluster: Mapping[str, float], free: Mapping[str, float]) -> dict[str, float]:
@@ -74,16 +89,34 @@ def resources(cluster: Mapping[str, float], free: Mapping[str, float]) -> dict[s
     return {"num_cpus": min(CPUS, cluster.get("CPU", 0)), "num_gpus": 1 if free.get("GPU", 0) >= 1 else 0}
 
 
-def judged(networks: Networks, shard: Shard, codes: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Looks [n, K] and realism [n] of the codes of a shard, on the device that Ray has set aside."""
+def judged(networks: Networks, shard: Shard, config: BankConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """The drawn codes of a shard [n, Z], their looks [n, K] and realism [n]."""
+    there, _ = on_device(networks)
+    whole = draw(config.seed, shard.category, config.codes, networks.generator.latent_dimensions)
+    codes = whole[shard.begin : shard.end]
+    return codes, *judge(there, codes, shard.category)
+
+
+def ascended(
+    networks: Networks, bank: Bank, tastes: Tensor, shard: Shard, config: BankConfig
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The same of the codes that are climbed for some typical tastes."""
+    there, device = on_device(networks)
+    precision = "bf16" if computes_bf16(device) else "fp32"  # not by timing, for the same codes every time
+    slots = TASTES * config.rows
+    engine = Engine(there, EngineConfig(slots=slots, precision=precision), device=device)
+    codes = climb(engine, bank, shard.category, tastes, config)
+    return codes, *judge(folded(there), codes, shard.category)
+
+
+def on_device(networks: Networks) -> tuple[Networks, torch.device]:
+    """The networks on the device that Ray has set aside for this task, which is kept to one thread."""
     torch.set_num_threads(1)
     device = torch.device("cuda" if ray.get_gpu_ids() else "cpu")
-    there = Networks(*(network.to(device) for network in networks))
-    whole = draw(seed, shard.category, codes, networks.generator.latent_dimensions)
-    return judge(there, whole[shard.begin : shard.end], shard.category)
+    return Networks(*(network.to(device) for network in networks)), device
 
 
-def gathered(tasks: Mapping[ObjectRef, Shard], listen: Listener) -> Sequence[tuple[Tensor, Tensor]]:
+def gathered(tasks: Mapping[ObjectRef, Shard], listen: Listener) -> Sequence[tuple[Tensor, Tensor, Tensor]]:
     """What the tasks return, in their order. The first one that fails ends the others. Raises RayError."""
     waiting = list(tasks)
     total, left = (sum(each.end - each.begin for each in tasks.values()) for _ in range(2))

@@ -72,8 +72,8 @@ def work_of_one() -> float:
 
 
 def drawn(rate: float, seconds: float) -> list[tuple[float, tuple[int, int]]]:
-    """When who arrives: a Poisson process, the same every time."""
-    source, now, arrivals = random.Random(0), 0.0, []
+    """When who arrives: one of each kind, and then a Poisson process, the same every time."""
+    source, now, arrivals = random.Random(0), 0.0, [(0.0, LONG), (0.0, SHORT)]
     while (now := now + source.expovariate(rate)) < seconds:
         arrivals.append((now, LONG if source.random() < LONG_SHARE else SHORT))
     return arrivals

@@ -9,6 +9,7 @@ from benchmarks.latent.subjects import Subjects
 from fashion_nn.latent import Ascent, Engine
 
 SHOPPERS = 24
+TRIED = 8  # of them, on which a way finds its rate
 RATES = (0.05, 0.1, 0.2)
 BANK_RATE = 0.1
 BLIND = ((16, 10), (16, 50), (64, 10), (64, 50))  # restarts, steps
@@ -23,11 +24,12 @@ def measure(subjects: Subjects, engine: Engine) -> list[report.Row]:
     found: dict[str, tuple[float, int]] = {}
     rows = []
     for name, (build, starts, steps) in ways.items():
-        reached = {
-            rate: mean_best(engine, [build(shopper, starts, steps=steps, rate=rate) for shopper in range(SHOPPERS)])
-            for rate in (RATES if steps else RATES[:1])
-        }
-        rate, value = max(reached.items(), key=lambda each: each[1])
+
+        def reached(rate: float, shoppers: int, build=build, starts: int = starts, steps: int = steps) -> float:
+            return mean_best(engine, [build(shopper, starts, steps=steps, rate=rate) for shopper in range(shoppers)])
+
+        rate = max(RATES, key=lambda rate: reached(rate, TRIED)) if steps else RATES[0]
+        value = reached(rate, SHOPPERS)
         found[name] = value, starts * (steps + 1)
         report.progress(f"{name}: {value:.3f} at rate {rate:g}, {found[name][1]} row-steps")
         rows.append(report.row(f"objective/{name}/rate_{rate:g}/row_steps_{found[name][1]}", [value], unit="objective"))

@@ -70,7 +70,7 @@ def test_finished_runs_are_left_alone(trainings: Trainings) -> None:
 def test_a_release_of_these_runs_is_recognised(trainings: Trainings) -> None:
     keep(trainings.store, *(finished(network) for network in trainings.names()))
     manifest = {
-        "configs": {"bank": {"codes": 64, "seed": 0}},
+        "configs": {"bank": configs.to_json(trainings.size.bank)},
         "runs": {network: {"run": run, "step": 10} for network, run in trainings.names().items()},
         "metrics": {network: {"auc/test": 0.5} for network in trainings.names()},
     }

@@ -13,15 +13,16 @@ from safetensors.torch import load_file
 from cluster.object_store import ObjectStore, open_store, picture_key
 from cluster.releases import ReleaseStore
 from cluster.settings import Settings
+from fashion_nn.configs import to_json
 from fashion_nn.dvbpr.config import debug
 from fashion_nn.dvbpr.network import Look
-from fashion_nn.latent.bank import Bank, draw, judge
+from fashion_nn.latent.bank import Bank, BankConfig, draw, judge
 from fashion_nn.latent.objective import Networks
 from fashion_nn.state_files import load_weights
 from tests.training.finished import RUNS, finish
 from training import runs
 from training.errors import TrainingError
-from training.publish import NEEDED, main, publish
+from training.publish import NEEDED, bank_of, main, publish
 from training.recipe import Step
 
 THREE = [RUNS[network] for network in NEEDED]
@@ -40,7 +41,7 @@ def store(settings: Settings) -> ObjectStore:
 def test_a_release_holds_what_the_runs_learnt(
     steps: dict[str, Step], data: Path, settings: Settings, store: ObjectStore, tmp_path: Path
 ) -> None:
-    release = publish(settings, *THREE, bank=0, by="tester", why="first")
+    release = publish(settings, *THREE, bank=None, by="tester", why="first")
     assert ReleaseStore(store).current() == release
     folder = ReleaseStore(store).fetch(release, tmp_path / "cache")
     items, users = (pq.read_table(folder / name).to_pylist() for name in ("items.parquet", "users.parquet"))
@@ -72,7 +73,7 @@ def assert_same_weights(path: Path, networks: dict[str, torch.nn.Module]) -> Non
 def test_the_manifest_tells_configs_metrics_data_and_runs(
     steps: dict[str, Step], data: Path, settings: Settings, store: ObjectStore
 ) -> None:
-    manifest = ReleaseStore(store).manifest(publish(settings, *THREE, bank=0))
+    manifest = ReleaseStore(store).manifest(publish(settings, *THREE, bank=None))
     assert manifest["categories"] == ["bottoms", "shoes", "tops"]
     assert manifest["configs"]["dvbpr"]["dimensions"] == 8
     assert manifest["metrics"] == {network: {"m": 0.5} for network in NEEDED}
@@ -84,11 +85,13 @@ def test_the_manifest_tells_configs_metrics_data_and_runs(
 def test_a_release_has_a_seed_bank_of_its_networks(
     steps: dict[str, Step], settings: Settings, store: ObjectStore, tmp_path: Path
 ) -> None:
-    release = publish(settings, *THREE, bank=70)
+    config = BankConfig(codes=70, tastes=2, rows=3, steps=2)
+    release = publish(settings, *THREE, bank=config)
     folder = ReleaseStore(store).fetch(release, tmp_path / "cache")
-    assert ReleaseStore(store).manifest(release)["configs"]["bank"] == {"codes": 70, "seed": 0}
+    assert ReleaseStore(store).manifest(release)["configs"]["bank"] == to_json(config)
     bank = Bank.load(folder / "bank.safetensors")
-    assert torch.equal(bank.codes, torch.stack([draw(0, category, 70, 8) for category in range(3)]))
+    assert bank.codes.shape == (3, 70 + 2 * 3, 8)
+    assert torch.equal(bank.codes[:, :70], torch.stack([draw(0, category, 70, 8) for category in range(3)]))
     networks = Networks(
         steps["cgan"].average.network, steps["cgan"].discriminator.eval(), steps["dvbpr"].recommender.look.eval()
     )
@@ -98,23 +101,28 @@ def test_a_release_has_a_seed_bank_of_its_networks(
         torch.testing.assert_close(bank.realism[category], realism, rtol=2e-3, atol=1e-4)
 
 
-def test_a_seed_bank_has_limits(settings: Settings) -> None:
+def test_a_seed_bank_has_limits() -> None:
+    assert bank_of(0, 64) is None
     for codes in (-1, 63, 65_537):
-        with pytest.raises(TrainingError, match=f"bank is {codes}, but must be 0 .none. or between 64 and 65536"):
-            publish(settings, *THREE, bank=codes)
+        with pytest.raises(
+            TrainingError, match=f"of the seed bank, codes is {codes}, but must lie between 64 and 65536"
+        ):
+            bank_of(codes, 64)
+    with pytest.raises(TrainingError, match="tastes is -1"):
+        bank_of(64, -1)
 
 
 def test_a_release_has_the_encoder_of_its_generator(
     steps: dict[str, Step], data: Path, settings: Settings, store: ObjectStore, tmp_path: Path
 ) -> None:
     encoder = finish("encoder", data, settings)
-    release = publish(settings, *THREE, encoder_run="encoder-1", bank=0)
+    release = publish(settings, *THREE, encoder_run="encoder-1", bank=None)
     manifest, folder = ReleaseStore(store).manifest(release), ReleaseStore(store).fetch(release, tmp_path / "cache")
     assert manifest["configs"]["encoder"]["generator"] == "cgan-1"
     assert manifest["metrics"]["encoder"] == {"m": 0.5}
     assert manifest["runs"]["encoder"] == {"run": "encoder-1", "step": 10}
     assert_same_weights(folder / "encoder.safetensors", {"": encoder.average.network})
-    without = ReleaseStore(store).manifest(publish(settings, *THREE, bank=0))
+    without = ReleaseStore(store).manifest(publish(settings, *THREE, bank=None))
     assert "encoder.safetensors" not in without["files"] and "encoder" not in without["configs"]
 
 
@@ -126,9 +134,9 @@ def test_an_encoder_of_another_generator_is_refused(
     finish("cgan", data, settings, *change)
     message = r"run 'encoder-1' was trained against cgan-1, step 10, weights \w+, but the release's generator is cgan-1"
     with pytest.raises(TrainingError, match=message):
-        publish(settings, *THREE, encoder_run="encoder-1", bank=0)
+        publish(settings, *THREE, encoder_run="encoder-1", bank=None)
     with pytest.raises(TrainingError, match="run 'dvbpr-1' trained dvbpr, not encoder"):
-        publish(settings, *THREE, encoder_run="dvbpr-1", bank=0)
+        publish(settings, *THREE, encoder_run="dvbpr-1", bank=None)
     assert ReleaseStore(store).releases() == []
 
 
@@ -140,20 +148,20 @@ def test_what_does_not_fit_together_is_refused_by_the_run_s_name(
     steps: dict[str, Step], settings: Settings, store: ObjectStore
 ) -> None:
     with pytest.raises(TrainingError, match="run 'cagan-1' trained cagan, not cgan"):
-        publish(settings, "dvbpr-1", "cagan-1", "cagan-1", bank=0)
+        publish(settings, "dvbpr-1", "cagan-1", "cagan-1", bank=None)
     with pytest.raises(TrainingError, match="there is no run 'other'"):
-        publish(settings, "dvbpr-1", "cgan-1", "other", bank=0)
+        publish(settings, "dvbpr-1", "cgan-1", "other", bank=None)
     identity = runs.read(store, "cgan-1").identity
     changed(store, "cgan-1", identity={"categories": ["hats"]})
     with pytest.raises(
         TrainingError, match="run 'dvbpr-1' knows the categories bottoms, shoes, tops, but run 'cgan-1'"
     ):
-        publish(settings, *THREE, bank=0)
+        publish(settings, *THREE, bank=None)
     changed(store, "cgan-1", identity=identity)
     config = runs.read(store, "cagan-1").config
     changed(store, "cagan-1", config={**config, "generator_width": 16})
     with pytest.raises(TrainingError, match="run 'cagan-1' does not fit this code"):
-        publish(settings, *THREE, bank=0)
+        publish(settings, *THREE, bank=None)
     assert ReleaseStore(store).releases() == []
 
 
@@ -166,14 +174,14 @@ def test_new_items_are_in_the_release_and_a_new_category_is_refused(
         rows.write("new,shoes,images/0.png\n")
     with (grown / "interactions.csv").open("a") as rows:
         rows.write("u0,new,99\nstranger,new,99\n")
-    folder = ReleaseStore(store).fetch(publish(settings, *THREE, bank=0), tmp_path / "cache")
+    folder = ReleaseStore(store).fetch(publish(settings, *THREE, bank=None), tmp_path / "cache")
     assert pq.read_table(folder / "items.parquet")["item_id"].to_pylist()[-1] == "new"
     users = pq.read_table(folder / "users.parquet").to_pylist()
     assert "new" in users[0]["bought"] and "stranger" not in [row["user_id"] for row in users]
     with (grown / "items.csv").open("a") as rows:
         rows.write("hat,hats,images/0.png\n")
     with pytest.raises(TrainingError, match="categories that run 'dvbpr-1' does not know: hats"):
-        publish(settings, *THREE, bank=0)
+        publish(settings, *THREE, bank=None)
 
 
 def test_the_command_prints_the_id_or_one_line(

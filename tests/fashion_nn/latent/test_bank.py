@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashion_nn.latent import Networks, Weights
-from fashion_nn.latent.bank import APART, ROWS, Bank, draw, judge, spread
+from fashion_nn.latent import Engine, EngineConfig, Networks, Weights
+from fashion_nn.latent.bank import APART, ROWS, Bank, BankConfig, climb, draw, judge, spread, typical
 from fashion_nn.latent.objective import Rows, scores
 
 CODES = 2 * ROWS + 5
@@ -99,3 +99,35 @@ def test_look_alikes_only_fill_what_is_left() -> None:
     assert spread(looks, 5) == [0, 2, 4, 1, 3]
     distances = torch.cdist(looks[[0, 2, 4]], looks[[0, 2, 4]])
     assert distances[~torch.eye(3, dtype=torch.bool)].min() >= APART * torch.cdist(looks, looks).median()
+
+
+def test_what_is_climbed_is_better_for_its_tastes_than_what_was_drawn(bank: Bank, networks: Networks) -> None:
+    tastes = torch.randn(3, 8, generator=torch.Generator().manual_seed(2))
+    config = BankConfig(codes=64, tastes=3, rows=2, steps=10)
+    engine = Engine(networks, EngineConfig(slots=6, precision="fp32"))
+    codes = climb(engine, bank, 1, tastes, config)
+    assert codes.shape == (6, 8)
+    for at, taste in enumerate(tastes):
+        started = objective(networks, bank.starts(taste, 1, 2, Weights(), seed=0), 1, taste, Weights())
+        reached = objective(networks, codes[2 * at : 2 * at + 2], 1, taste, Weights())
+        assert reached.max() > started.max()
+
+
+def test_banks_are_joined_category_by_category(bank: Bank) -> None:
+    both = bank + Bank(bank.codes[:, :2] * 0, bank.looks[:, :2], bank.realism[:, :2])
+    assert both.codes.shape == (3, CODES + 2, 8)
+    assert torch.equal(both.looks[1], torch.cat([bank.looks[1], bank.looks[1, :2]]))
+
+
+def test_typical_tastes_are_the_middles_of_their_groups() -> None:
+    middles = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]])
+    tastes = torch.cat([middle + torch.tensor([[0.1, 0], [-0.1, 0], [0, 0.1], [0, -0.1]]) for middle in middles])
+    found = typical(tastes, 3, seed=1)
+    assert torch.cdist(found, middles).min(0).values.max() < 1e-5
+    assert torch.equal(typical(tastes, 12, seed=0), tastes)
+
+
+@pytest.mark.parametrize("fields", [{"codes": 1}, {"tastes": -1}, {"rows": 0}, {"steps": 0}])
+def test_a_bank_has_limits(fields: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=next(iter(fields))):
+        BankConfig(**fields)

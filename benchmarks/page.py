@@ -1,0 +1,64 @@
+"""`python -m benchmarks.page`: writes docs/benchmarks/README.md from the results beside it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
+HEAD = """# What was measured
+
+Written by `python -m benchmarks.page` from the files beside it; each is the last line of `python -m benchmarks.NAME`,
+kept as NAME-MACHINE.json. A ratio compares two things that were measured in turns in the same run.
+"""
+
+
+def page(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """The whole page, for results by file name."""
+    return "\n".join([HEAD, *(section(name, found) for name, found in sorted(results.items()))])
+
+
+def section(name: str, found: Mapping[str, Any]) -> str:
+    """One file's part: the machine, and a table of its rows."""
+    machine = found["machine"]
+    where = ", ".join(
+        str(each) for each in (machine["cpu"], f"{machine['cores']} cores", machine["gpu"]) if each is not None
+    )
+    lines = [
+        f"## {found['benchmark']} ({name})",
+        "",
+        f"{where}; torch {machine['torch']}; commit {found['commit']}",
+        "",
+        "| what | value | unit | against | its value | ratio | runs | spread |",
+        "|---|---:|---|---|---:|---:|---:|---:|",
+    ]
+    return "\n".join([*lines, *(line(row) for row in found["rows"]), ""])
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """One row of a table; what was not compared stays empty."""
+    cells = (
+        row["name"],
+        number(row["value"]),
+        row["unit"],
+        row["baseline"] or "",
+        number(row["baseline_value"]),
+        number(row["ratio"]),
+        row["runs"],
+        number(row["spread"]),
+    )
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def number(value: float | None) -> str:
+    """Four digits that count; nothing for None."""
+    return "" if value is None else f"{value:.4g}"
+
+
+def main() -> None:
+    results = {path.name: json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
+    (FOLDER / "README.md").write_text(page(results))
+
+
+if __name__ == "__main__":
+    main()

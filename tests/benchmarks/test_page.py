@@ -1,0 +1,21 @@
+"""The page of results is what the program writes from the files beside it."""
+
+import json
+
+from benchmarks.page import FOLDER, page
+from benchmarks.report import report, row
+
+
+def test_every_row_is_a_line_of_its_table() -> None:
+    rows = [
+        row("speed/new", [4.0, 6.0, 5.0], unit="1/s", baseline="old", baseline_values=[2.0]),
+        row("bytes", [7.0], unit="B"),
+    ]
+    written = page({"latent-here.json": report("latent", rows)})
+    assert "| speed/new | 5 | 1/s | old | 2 | 2.5 | 3 | 0.2 |" in written
+    assert "| bytes | 7 | B |  |  |  | 1 | 0 |" in written
+
+
+def test_the_page_is_up_to_date() -> None:
+    results = {path.name: json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
+    assert (FOLDER / "README.md").read_text() == page(results)
