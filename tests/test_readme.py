@@ -13,6 +13,7 @@ import atelier
 from cluster.settings import Settings
 from services import messages
 from training import arguments, recipe
+from training.evaluate import command as evaluation
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -70,6 +71,9 @@ def test_atelier_knows_its_commands(command: list[str], capsys: pytest.CaptureFi
 def test_programs_take_their_options(command: list[str]) -> None:
     module = command[2]
     assert find_spec(module)
+    if module == "training.evaluate":
+        evaluation.read(command[3:])
+        return
     arguments.read(recipe.find(module.removeprefix("training.")), command[3:])
 
 

@@ -1,4 +1,4 @@
-"""AUC against a slow and obvious one, and against numbers worked out by hand."""
+"""AUC, recall and nDCG against slow and obvious ones, and against numbers worked out by hand."""
 
 import math
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fashion_nn.datasets.catalogue import read_catalogue
 from fashion_nn.datasets.split import Split, leave_one_out
-from fashion_nn.metrics.ranking import auc, scores_by_popularity, scores_by_taste
+from fashion_nn.metrics.ranking import auc, scores_by_chance, scores_by_popularity, scores_by_taste, standings
 
 ITEMS = 9
 
@@ -144,3 +144,55 @@ def test_popularity_on_the_real_catalogue_is_the_obvious_loops(real_data):
         expected.append((rest < own).mean() + (rest == own).mean() / 2)
     assert auc(scores, split).value == pytest.approx(np.mean(expected), abs=1e-12)
     assert auc(scores, split).value == pytest.approx(0.597, abs=5e-4)
+
+
+def places_of(table: np.ndarray, user: int, item: int, own: set[int]) -> list[int]:
+    """Every place that `item` may have among what the user has not, first is 1: one where no score ties."""
+    others = [score for at, score in enumerate(table[user]) if at not in own]
+    above = sum(score > table[user, item] for score in others)
+    return list(range(above + 1, above + 2 + sum(score == table[user, item] for score in others)))
+
+
+@given(rankings(), st.sampled_from(["test", "validation"]), st.integers(1, 6))
+def test_recall_and_ndcg_are_their_means_over_all_orders_of_ties(ranking, which, depth):
+    split, table = ranking
+    found = standings(scores_of(table), split, which=which)
+    for row, (user, item) in enumerate(zip(found.users, found.items, strict=True)):
+        own = {*split.train[user].tolist(), split.validation[user], split.test[user]}
+        places = places_of(np.array(table), user, item, own)
+        inside = [place for place in places if place <= depth]
+        assert found.recall(depth)[row] == pytest.approx(len(inside) / len(places))
+        assert found.ndcg(depth)[row] == pytest.approx(sum(1 / math.log2(1 + p) for p in inside) / len(places))
+
+
+def test_recall_and_ndcg_by_hand():
+    # Item 3 is the test item; 4 and 5 are above it, 6 below. What is in training or validation takes no place.
+    split = split_of([[0, 1]], [2], [3])
+    found = standings(scores_of([[9.0, 9.0, 9.0, 2.0, 3.0, 4.0, 1.0]]), split)
+    assert (found.above, found.equal, found.below) == (2, 0, 1)
+    assert found.recall(2) == 0 and found.recall(3) == 1
+    assert found.ndcg(2) == 0 and found.ndcg(3) == pytest.approx(1 / 2)
+
+
+@given(rankings(), st.integers(1, 5))
+def test_some_users_stand_as_they_do_among_all(ranking, chunk):
+    split, table = ranking
+    every = standings(scores_of(table), split)
+    wanted = np.arange(0, len(table), 2)
+    found = standings(scores_of(table), split, users=wanted, chunk=chunk)
+    kept = every.of(np.isin(every.users, wanted))
+    assert np.array_equal(found.users, kept.users) and np.array_equal(found.above, kept.above)
+
+
+def test_cold_standings_are_those_of_cold_items():
+    split = split_of([[0]] * 5 + [[1]] * 2, [2] * 7, [1] * 5 + [0] * 2)
+    scores = scores_by_popularity(split, 4)
+    every, cold = standings(scores, split).cold(split), standings(scores, split, cold=True)
+    assert np.array_equal(every.users, cold.users) and np.array_equal(every.auc(), cold.auc())
+
+
+def test_chance_is_the_same_for_a_user_whoever_is_asked_with_them():
+    scores = scores_by_chance(3, 10)
+    together, alone = scores(np.array([4, 7])), scores(np.array([7]))
+    assert torch.equal(together[1], alone[0]) and not torch.equal(together[0], together[1])
+    assert not torch.equal(scores_by_chance(4, 10)(np.array([7])), alone)

@@ -1,0 +1,63 @@
+"""What was found, for a terminal."""
+
+from rich.console import Console
+from rich.table import Table
+
+from training.evaluate.recommender import DEPTH, Findings, Judged, Newcomers
+from training.progress import duration
+
+WIDTH = 110  # columns, where nobody says how wide the output is
+
+
+def console() -> Console:
+    """Standard output; wide enough for the tables where it is no terminal."""
+    out = Console(highlight=False, markup=False)
+    return out if out.is_terminal else Console(highlight=False, markup=False, width=WIDTH)
+
+
+def show(findings: Findings, out: Console) -> None:
+    """All of it."""
+    counts = ", ".join(f"{count:,} {name}" for name, count in findings.counts.items())
+    out.print(f"run {findings.run}", style="bold")
+    out.print(f"  {findings.data}: {counts}, {findings.cold:,} of them cold")
+    out.print(judged_table(findings.judged))
+    for each in findings.judged:
+        if each.chosen:
+            out.print(f"  {in_words(each)}")
+    out.print(newcomers_table(findings.newcomers))
+
+
+def judged_table(judged: list[Judged]) -> Table:
+    """One row a recommender."""
+    table = Table(title="Test items against all that a shopper has not", title_justify="left", box=None)
+    table.add_column("")
+    names = ("AUC", "AUC, cold items", f"nDCG@{DEPTH}", f"recall@{DEPTH}", f"{judged[0].name} is ahead by")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in judged:
+        figures = (each.auc, each.cold_auc, each.ndcg, each.recall, "" if each.behind is None else each.behind)
+        table.add_row(each.name, *map(str, figures))
+    return table
+
+
+def in_words(judged: Judged) -> str:
+    """How a peer was chosen."""
+    chosen = ", ".join(f"{name} {value:g}" for name, value in judged.chosen.items())
+    return (
+        f"{judged.name}: {chosen}; the best of {judged.tried} settings on the validation items "
+        f"(AUC {judged.validation_auc:.4f}), {duration(judged.seconds)} in all"
+    )
+
+
+def newcomers_table(newcomers: Newcomers) -> Table:
+    """One row a number of likes."""
+    title = f"{newcomers.shoppers:,} shoppers as if they were new, by how many likes they told"
+    table = Table(title=title, title_justify="left", box=None)
+    for name in ("likes", "told in the mean", "AUC", "ms a fold-in"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for told in newcomers.told:
+        likes = "all" if told.likes is None else f"up to {told.likes}"
+        table.add_row(likes, f"{told.mean_likes:.1f}", str(told.auc), f"{told.milliseconds:.1f}")
+    if newcomers.trained is not None:
+        table.add_row("trained", "", str(newcomers.trained), "")
+    return table
