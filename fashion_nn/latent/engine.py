@@ -100,7 +100,7 @@ class Engine:
         slots = needed.slots(config.memory_bytes, wanted=config.slots, most=MOST_SLOTS[device.type])
         self.memory_bytes = needed.of(slots)
         self.slots = Slots.empty(slots, networks, device)
-        self._run, self.dtype = prepared(networks, self.slots, config.precision)
+        self._run, self.dtype = prepared(networks, exact, self.slots, config.precision)
         self._exact = None if self.dtype is torch.float32 else exact
         self.scheduler: Scheduler[Task] = Scheduler(slots, max_waiting=config.max_waiting)
         self.clock, self.stats = clock, Stats()

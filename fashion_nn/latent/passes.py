@@ -67,16 +67,20 @@ def buckets_up_to(slots: int) -> list[int]:
     return sorted({size for size in sizes if size < slots} | {slots})
 
 
-def prepared(networks: Networks, table: Slots, precision: Precision) -> tuple[StepOf, torch.dtype]:
-    """The step over folded networks, warmed up, in the precision asked for or, for `auto`, in the faster one."""
+def prepared(networks: Networks, exact: Networks, table: Slots, precision: Precision) -> tuple[StepOf, torch.dtype]:
+    """The step over folded networks, warmed up, in the precision asked for or, for `auto`, in the faster one.
+
+    exact: the networks as `folded` makes them in float32.
+    """
     device = table.hidden.device
-    dtypes = {"bf16": [torch.bfloat16], "fp32": [torch.float32]}.get(precision)
-    if dtypes is None:
-        dtypes = [torch.float32, torch.bfloat16] if computes_bf16(device) else [torch.float32]
+    made = {torch.float32: exact}
+    if precision == "bf16" or (precision == "auto" and computes_bf16(device)):
+        made[torch.bfloat16] = folded(networks, dtype=torch.bfloat16)
+    if precision == "bf16":
+        del made[torch.float32]
     rows = min(16, len(table.hidden) - 1)
-    made = {dtype: folded(networks, dtype=dtype) for dtype in dtypes}
     times = {dtype: _trial(table, each, rows) for dtype, each in made.items()}
-    chosen = min(dtypes, key=lambda dtype: times[dtype] * (1 if dtype is torch.float32 else 1 / WORTH))
+    chosen = min(times, key=lambda dtype: times[dtype] * (1 if dtype is torch.float32 else 1 / WORTH))
     if device.type == "cuda":
         return Graphs(table, made[chosen], buckets_up_to(len(table.hidden) - 1)), chosen
     step = eager(table, made[chosen])
