@@ -25,8 +25,8 @@ STATES = ("generator", "discriminator", "generator_optimiser", "discriminator_op
 class AdversarialStep:
     """Networks and optimisers of one run; a subclass sets the two objectives, draws batches and calls `update`.
 
-    An objective is a module that owns the network it trains and returns (total, named terms): one forward, one
-    backward, so that DistributedDataParallel may wrap it whatever it computes inside.
+    The networks come at their start. An objective is a module that owns the network it trains and returns (total,
+    named terms): one forward, one backward, so that DistributedDataParallel may wrap it whatever it computes inside.
     """
 
     on_generator: nn.Module
@@ -41,8 +41,8 @@ class AdversarialStep:
         weight_decay: float = 0.0,
     ) -> None:
         self.config, self.device, self.updates = config, device, 0
-        self.generator = initialise(generator).to(device, memory_format=torch.channels_last)
-        self.discriminator = initialise(discriminator).to(device, memory_format=torch.channels_last)
+        self.generator = generator.to(device, memory_format=torch.channels_last)
+        self.discriminator = discriminator.to(device, memory_format=torch.channels_last)
         self.average = steps.Average(self.generator, config.average_decay)
         self.generator_optimiser, self.discriminator_optimiser = (
             torch.optim.Adam(

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from fashion_nn.cgan import config as configs
+from fashion_nn.cgan.architecture import networks
 from fashion_nn.cgan.config import CGANConfig
-from fashion_nn.cgan.network import Discriminator, Generator
 from fashion_nn.cgan.step import CGANData, CGANStep
+from fashion_nn.cgan.training_step import training_step
 from fashion_nn.metrics.generation import opposite_mean_ssim
 from training.catalogue_data import CatalogueData, open_catalogue
 from training.command import main
@@ -33,11 +34,11 @@ class CGANRecipe(Recipe):
 
     def build(self, config: CGANConfig, data: CatalogueData, device: torch.device) -> CGANStep:
         catalogue = data.catalogue
-        return CGANStep(config, CGANData(data.pictures, catalogue.item_category, catalogue.categories), device)
+        items = CGANData(data.pictures, catalogue.item_category, catalogue.categories)
+        return training_step(config, items, device)
 
     def networks(self, config: CGANConfig, data: CatalogueData) -> dict[str, nn.Module]:
-        n = len(data.catalogue.categories)
-        return {"generator": Generator(config, n), "discriminator": Discriminator(config, n)}
+        return networks(config, len(data.catalogue.categories))._asdict()
 
     def rows(self, data: CatalogueData) -> list[str]:
         return data.catalogue.categories

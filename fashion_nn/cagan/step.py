@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fashion_nn import steps
-from fashion_nn.adversarial import AdversarialStep
+from fashion_nn.adversarial import AdversarialStep, initialise
 from fashion_nn.cagan import loss
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Discriminator, Fitting, Generator
@@ -92,7 +92,8 @@ class CAGANStep(AdversarialStep):
             raise ValueError(f"{n} persons and {m} garments: at least two pairs are needed")
         self.data = data
         torch.manual_seed(config.seed)
-        super().__init__(config, Generator(config), Discriminator(config), torch.device(device))
+        networks = map(initialise, (Generator(config), Discriminator(config)))
+        super().__init__(config, *networks, torch.device(device))
         self.on_generator = GeneratorObjective(self.generator, self.discriminator, config)
         self.on_discriminator = DiscriminatorObjective(self.discriminator, config)
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from fashion_nn import steps
 from fashion_nn.adversarial import AdversarialStep
 from fashion_nn.cgan import loss
+from fashion_nn.cgan.architecture import networks
 from fashion_nn.cgan.config import CGANConfig
 from fashion_nn.cgan.network import Discriminator, Generator
 from fashion_nn.pictures import normalise
@@ -73,8 +74,7 @@ class CGANStep(AdversarialStep):
     def __init__(self, config: CGANConfig, data: CGANData, device: torch.device | str = "cpu") -> None:
         self.data, n = data, len(data.categories)
         torch.manual_seed(config.seed)
-        generator, discriminator = Generator(config, n), Discriminator(config, n)
-        super().__init__(config, generator, discriminator, torch.device(device), config.weight_decay)
+        super().__init__(config, *networks(config, n), torch.device(device), config.weight_decay)
         self.on_generator = GeneratorObjective(self.generator, self.discriminator, config)
         self.on_discriminator = DiscriminatorObjective(self.discriminator, config)
 
@@ -90,12 +90,16 @@ class CGANStep(AdversarialStep):
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """One update of D and one of G; returns the named terms, detached."""
+        real, category, codes = self._ready(batch)
+        fake = self._paint(codes[0], category)
+        return self.update(real=(real, fake, category), fake=(codes[1], category))
+
+    def _ready(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Networks in train mode; real pictures in [-1, 1], category and codes on the device."""
         self.generator.train()
         self.discriminator.train()
         real = normalise(batch.pictures.to(self.device)).contiguous(memory_format=torch.channels_last)
-        category, codes = batch.category.to(self.device), batch.codes.to(self.device)
-        fake = self._paint(codes[0], category)
-        return self.update(real=(real, fake, category), fake=(codes[1], category))
+        return real, batch.category.to(self.device), batch.codes.to(self.device)
 
     @torch.no_grad()
     def _paint(self, codes: Tensor, category: Tensor) -> Tensor:
