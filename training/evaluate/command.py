@@ -16,56 +16,67 @@ from training import runs
 from training.arguments import Parser, as_url
 from training.command import told_in_one_line
 from training.errors import TrainingError
-from training.evaluate import tables
+from training.evaluate import designs, recommender, tables
+from training.evaluate.designs import DesignInquiry
 from training.evaluate.figures import to_json
-from training.evaluate.recommender import Inquiry, evaluate
+from training.evaluate.recommender import Inquiry
 
-KEPT = "evaluation.json"  # beside the run's record
+RECOMMENDER, DESIGNS = "evaluation.json", "designs.json"  # beside the run's record
 
 
 @told_in_one_line
 def main(argv: list[str] | None = None) -> int:
-    """Judge a finished run: prints tables, and keeps the figures beside the run."""
+    """Judge finished runs: prints tables, and keeps the figures beside the run."""
     inquiry, file = read(argv)
+    say = partial(print, file=sys.stderr, flush=True)
     with bucket_at_hand(Settings()) as settings:
         store = open_store(settings.bucket_url, settings)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        say = partial(print, file=sys.stderr, flush=True)
-        findings = evaluate(inquiry, store, settings, device=device, say=say)
+        if isinstance(inquiry, DesignInquiry):
+            findings, run, name = designs.evaluate(inquiry, store, settings, say=say), inquiry.cgan, DESIGNS
+        else:
+            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            findings = recommender.evaluate(inquiry, store, settings, device=device, say=say)
+            run, name = inquiry.run, RECOMMENDER
         content = to_json(findings)
-        store.put(runs.key(inquiry.run, KEPT), content, content_type="application/json")
+        store.put(runs.key(run, name), content, content_type="application/json")
         if file is not None:
             write(file, content)
         tables.show(findings, tables.console())
     return 0
 
 
-def read(argv: list[str] | None) -> tuple[Inquiry, Path | None]:
+def read(argv: list[str] | None) -> tuple[Inquiry | DesignInquiry, Path | None]:
     """What is asked, and the file that the figures are also written to. Raises TrainingError."""
-    words = parser().parse_args(argv)
-    inquiry = Inquiry(
-        run=words.run,
-        data=None if words.data is None else as_url(words.data),
-        peers=words.peers,
-        newcomers=words.newcomers,
-        seed=words.seed,
-        on_problem=words.on_problem,
-    )
-    return inquiry, words.json
+    words = vars(parser().parse_args(argv))
+    kind, file = words.pop("kind"), words.pop("json")
+    if words.get("data") is not None:
+        words["data"] = as_url(words["data"])
+    return kind(**words), file
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    words = Parser(prog="python -m training.evaluate", description="Judge a finished run on what it never saw.")
-    networks = words.add_subparsers(required=True, metavar="NETWORK")
-    dvbpr = networks.add_parser("dvbpr", help="the recommender: beside its peers, and for new shoppers")
+    """The command line; every option but --json is a field of what is asked."""
+    words = Parser(prog="python -m training.evaluate", description="Judge finished runs on what they never saw.")
+    subjects = words.add_subparsers(required=True, metavar="SUBJECT")
+    dvbpr = subjects.add_parser("dvbpr", help="the recommender: beside its peers, and for new shoppers")
+    dvbpr.set_defaults(kind=Inquiry)
     dvbpr.add_argument("--run", required=True, metavar="NAME", help="a finished dvbpr run")
     dvbpr.add_argument("--data", metavar="URL", help="judge on other data than the run's own, all tastes folded in")
     dvbpr.add_argument("--peers", action="store_true", help="tune and fit BPR-MF and VBPR too (pip: atelier[peers])")
     dvbpr.add_argument("--newcomers", type=int, default=500, metavar="N", help="shoppers treated as new (500)")
     dvbpr.add_argument("--seed", type=int, default=0, metavar="N", help="of peers, chance and what is told (0)")
     dvbpr.add_argument("--on-problem", choices=get_args(OnProblem), default="skip", help="broken data (skip)")
-    dvbpr.add_argument("--json", type=Path, metavar="FILE", help=f"the figures, also kept as runs/NAME/{KEPT}")
+    dvbpr.add_argument("--json", type=Path, metavar="FILE", help=f"the figures, also kept as runs/NAME/{RECOMMENDER}")
+    climbs = subjects.add_parser("designs", help="of a drawn world: what designs are worth to the true taste")
+    climbs.set_defaults(kind=DesignInquiry)
+    climbs.add_argument("--dvbpr", required=True, metavar="RUN", help="a finished run on the world")
+    climbs.add_argument("--cgan", required=True, metavar="RUN", help="another")
+    climbs.add_argument("--shoppers", type=int, default=24, metavar="N", help="of the world (24)")
+    climbs.add_argument("--rows", type=int, default=4, metavar="N", help="blind starts of each (4)")
+    climbs.add_argument("--realism", type=float, nargs="+", default=(0, 1, 5, 10, 20), help="weights (0 1 5 10 20)")
+    climbs.add_argument("--steps", type=int, nargs="+", default=(0, 5, 10, 20, 40, 80), help="(0 5 10 20 40 80)")
+    climbs.add_argument("--seed", type=int, default=0, metavar="N", help="of shoppers and starts (0)")
+    climbs.add_argument("--json", type=Path, metavar="FILE", help=f"the figures, also kept as runs/CGAN/{DESIGNS}")
     return words
 
 

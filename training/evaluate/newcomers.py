@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from fashion_nn.datasets.split import Split
-from fashion_nn.dvbpr.fold_in import fold_in
+from fashion_nn.dvbpr.fold_in import Usual, fold_in_among
 from fashion_nn.metrics.ranking import scores_by_taste, standings
 from training.evaluate.figures import Mean
 
@@ -30,21 +30,21 @@ class Told:
     milliseconds: float  # of a fold-in, median
 
 
-def newcomers(looks: Floats, split: Split, users: Whole, *, decay: float, seed: int) -> list[Told]:
+def newcomers(looks: Floats, split: Split, users: Whole, usual: Usual, *, seed: int) -> list[Told]:
     """Every number of TOLD for the same `users`, who have a test item and something in training; looks [n, K].
 
     What a shopper tells is drawn from `seed`; who tells more has told the same before.
     """
     orders = [np.random.default_rng([seed, int(user)]).permutation(split.train[user]) for user in users]
-    return [told(looks, split, users, [order[:likes] for order in orders], likes, decay, seed) for likes in TOLD]
+    return [told(looks, split, users, [order[:likes] for order in orders], likes, usual, seed) for likes in TOLD]
 
 
 def told(
-    looks: Floats, split: Split, users: Whole, liked: Sequence[Whole], likes: int | None, decay: float, seed: int
+    looks: Floats, split: Split, users: Whole, liked: Sequence[Whole], likes: int | None, usual: Usual, seed: int
 ) -> Told:
     """These users with these liked items each."""
     tastes = np.zeros((len(split.train), looks.shape[1]), np.float32)
-    tastes[users], seconds = folded(looks, liked, decay=decay, seed=seed)
+    tastes[users], seconds = folded(looks, liked, usual, seed=seed)
     stand = standings(scores_by_taste(torch.from_numpy(tastes), torch.from_numpy(looks)), split, users=users)
     return Told(
         likes=likes,
@@ -54,15 +54,15 @@ def told(
     )
 
 
-def folded(looks: Floats, liked: Sequence[Whole], *, decay: float, seed: int) -> tuple[Floats, list[float]]:
-    """The tastes [m, K] of m shoppers by what each likes, and the seconds that each took; no likes, no taste."""
+def folded(looks: Floats, liked: Sequence[Whole], usual: Usual, *, seed: int) -> tuple[Floats, list[float]]:
+    """The tastes [m, K] of m shoppers by what each likes, and the seconds that each took; no likes, none."""
     others = np.random.default_rng(seed).permutation(len(looks))[:OTHERS]
     tastes, seconds = np.zeros((len(liked), looks.shape[1]), np.float32), []
     for row, items in enumerate(liked):
         rest = np.setdiff1d(others, items)
         if len(items) and len(rest):
             began = time.perf_counter()
-            tastes[row] = fold_in(looks[items], looks[rest], decay=decay)
+            tastes[row] = fold_in_among(looks[items], looks[rest], usual)
             seconds.append(time.perf_counter() - began)
     return tastes, seconds
 

@@ -29,7 +29,7 @@ from fashion_nn.metrics.ranking import Scores, auc, scores_by_taste
 from training.errors import TrainingError
 
 BPR_MF_GRID = {"learning_rate": (0.03, 0.1), "regularization": (0.01, 0.03, 0.1), "iterations": (100, 300, 600)}
-VBPR_GRID = {"learning_rate": (0.002, 0.005), "lambda_w": (1.0, 10.0, 100.0), "n_epochs": (10, 30)}
+VBPR_GRID = {"learning_rate": (0.005, 0.02), "lambda_w": (1.0, 30.0), "n_epochs": (10, 40)}
 VBPR_BATCH = 256  # triplets
 
 

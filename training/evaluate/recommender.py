@@ -12,6 +12,7 @@ from cluster.mirror import mirror
 from cluster.object_store import ObjectStore
 from cluster.settings import Settings
 from fashion_nn.datasets.problems import OnProblem, fatal
+from fashion_nn.dvbpr.fold_in import Usual
 from fashion_nn.dvbpr.network import Look, Recommender
 from fashion_nn.metrics.ranking import (
     Scores,
@@ -37,7 +38,7 @@ from training.trained import Trained, load
 DEPTH = 20  # of nDCG and recall
 ROWS = 128  # pictures that Φ looks at at once
 CPU = torch.device("cpu")
-LEAST_DECAY = 1e-6  # of a fold-in, for runs without a penalty on tastes
+LEAST_SHOPPERS = 4  # of whom half are treated as new, and the tastes of the others tell how tastes usually are
 
 Say = Callable[[str], object]
 
@@ -49,7 +50,7 @@ class Inquiry:
     run: str
     data: str | None = None  # URL; None: the run's own
     peers: bool = False  # also those that need the extra, and minutes
-    newcomers: int = 500  # shoppers that are treated as new
+    newcomers: int = 500  # shoppers that are treated as new; at most half of them
     seed: int = 0
     on_problem: OnProblem = "skip"
 
@@ -117,28 +118,19 @@ def evaluate(
     trained = load(store, runs.finished(store, inquiry.run, "dvbpr"))
     url = inquiry.data or trained.record.data
     data = opened(url, trained, inquiry, store, settings)
-    shoppers, decay = trained.record.identity["shoppers"], max(LEAST_DECAY, trained.config.taste_decay)
-    network = trained.fill(Recommender(trained.config, len(shoppers)), "recommender")
-    looks = looks_of(network.look, data.items.pictures, device)
-    if known := is_its_own(data, trained):
-        ours = Contestant(name="dvbpr", scores=scores_by_taste(network.taste.weight.detach(), looks))
-    else:
-        say(f"{url} is not what run {inquiry.run!r} was trained on: all tastes are folded in")
-        tastes, _ = folded(looks.numpy(), data.split.train, decay=decay, seed=inquiry.seed)
-        ours = Contestant(name="dvbpr, folded in", scores=scores_by_taste(torch.from_numpy(tastes), looks))
-    users = some(data.split, inquiry.newcomers, inquiry.seed)
-    found = newcomers(looks.numpy(), data.split, users, decay=decay, seed=inquiry.seed)
-    trained_auc = Mean.of(standings(ours.scores, data.split, users=users).auc()) if known else None
-    rivals = contestants(data, inquiry, trained.config.dimensions, say)
-    judged = judge([ours, *rivals], data)
+    network = trained.fill(Recommender(trained.config, len(trained.record.identity["shoppers"])), "recommender")
+    tastes, looks = network.taste.weight.detach(), looks_of(network.look, data.items.pictures, device)
+    if not (own := is_its_own(data, trained)):
+        say(f"{url} is not what run {inquiry.run!r} was trained on: its tastes are left out, all are folded in")
+    ours = list(our_contestants(tastes, looks, data, own, inquiry.seed))
     return Findings(
         run=inquiry.run,
         data=url,
         seed=inquiry.seed,
         counts=RECIPE.summary(data).counts,
-        cold=len(standings(ours.scores, data.split, cold=True)),
-        judged=judged,
-        newcomers=Newcomers(shoppers=len(users), trained=trained_auc, told=found),
+        cold=len(standings(ours[0].scores, data.split, cold=True)),
+        judged=judge([*ours, *rivals(data, inquiry, trained.config.dimensions, say)], data),
+        newcomers=as_new(tastes, looks, data, own, inquiry),
     )
 
 
@@ -147,8 +139,9 @@ def opened(url: str, trained: Trained, inquiry: Inquiry, store: ObjectStore, set
     path = mirror(url, settings, settings.cache / "data")
     source = Source(path=path, cache=settings.cache / "pictures", store=store, on_problem=inquiry.on_problem)
     data = RECIPE.open(source, trained.config)
-    if not len(some(data.split, 1, inquiry.seed)):
-        raise fatal(path, None, "no shopper has three different items: one to train on, to validate and to test")
+    if (found := len(some(data.split, LEAST_SHOPPERS, inquiry.seed))) < LEAST_SHOPPERS:
+        wanted = "have three different items, to train on, to validate and to test"
+        raise fatal(path, None, f"{found} shoppers {wanted}, but must be at least {LEAST_SHOPPERS}")
     return data
 
 
@@ -166,8 +159,28 @@ def looks_of(look: Look, pictures: Pictures, device: torch.device) -> Tensor:
     return torch.cat([look(normalise(each)).float().cpu() for each in rows])
 
 
-def contestants(data: Bought, inquiry: Inquiry, dimensions: int, say: Say) -> Iterator[Contestant]:
-    """Whom our recommender is compared with. Factors of peers are as long as our tastes."""
+def our_contestants(tastes: Tensor, looks: Tensor, data: Bought, own: bool, seed: int) -> Iterator[Contestant]:
+    """The trained tastes where they count, and the same shoppers by the fold-in of what they have in training."""
+    if own:
+        yield Contestant(name="dvbpr", scores=scores_by_taste(tastes, looks))
+    refolded, _ = folded(looks.numpy(), data.split.train, Usual.of(tastes.numpy()), seed=seed)
+    yield Contestant(name="dvbpr, folded in", scores=scores_by_taste(torch.from_numpy(refolded), looks))
+
+
+def as_new(tastes: Tensor, looks: Tensor, data: Bought, own: bool, inquiry: Inquiry) -> Newcomers:
+    """At most half of the shoppers as if they were new; how tastes usually are is told by all others."""
+    split, everybody = data.split, np.arange(len(data.split.train))
+    users = some(split, min(inquiry.newcomers, len(everybody) // 2), inquiry.seed)
+    known = tastes[np.setdiff1d(everybody, users)] if own else tastes
+    return Newcomers(
+        shoppers=len(users),
+        trained=Mean.of(standings(scores_by_taste(tastes, looks), split, users=users).auc()) if own else None,
+        told=newcomers(looks.numpy(), split, users, Usual.of(known.numpy()), seed=inquiry.seed),
+    )
+
+
+def rivals(data: Bought, inquiry: Inquiry, dimensions: int, say: Say) -> Iterator[Contestant]:
+    """Whom ours is compared with. Factors of peers are as long as our tastes."""
     split, n_items = data.split, len(data.items.catalogue)
     if inquiry.peers:
         alike = {"factors": dimensions, "seed": inquiry.seed}

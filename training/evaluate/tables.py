@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
+from training.evaluate.designs import DesignFindings
 from training.evaluate.recommender import DEPTH, Findings, Judged, Newcomers
 from training.progress import duration
 
@@ -15,8 +16,13 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, markup=False, width=WIDTH)
 
 
-def show(findings: Findings, out: Console) -> None:
+def show(findings: Findings | DesignFindings, out: Console) -> None:
     """All of it."""
+    show_designs(findings, out) if isinstance(findings, DesignFindings) else show_recommender(findings, out)
+
+
+def show_recommender(findings: Findings, out: Console) -> None:
+    """A recommender beside its peers, and for new shoppers."""
     counts = ", ".join(f"{count:,} {name}" for name, count in findings.counts.items())
     out.print(f"run {findings.run}", style="bold")
     out.print(f"  {findings.data}: {counts}, {findings.cold:,} of them cold")
@@ -25,6 +31,22 @@ def show(findings: Findings, out: Console) -> None:
         if each.chosen:
             out.print(f"  {in_words(each)}")
     out.print(newcomers_table(findings.newcomers))
+
+
+def show_designs(findings: DesignFindings, out: Console) -> None:
+    """What designs are worth."""
+    out.print(f"runs {findings.dvbpr} and {findings.cgan}", style="bold")
+    out.print(f"  {findings.data}: {findings.shoppers} shoppers, {findings.rows} blind starts each")
+    title = "In standard deviations of the category's items above their mean"
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column("")
+    for name in ("realism weight", "steps", "score", "true utility", "realism"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in (*findings.catalogue, *findings.ascents):
+        asked = ("" if value is None else f"{value:g}" for value in (each.realism_weight, each.steps))
+        found = ("" if value is None else f"{value.value:.2f} ± {value.margin:.2f}" for value in each.figures)
+        table.add_row(each.name, *asked, *found)
+    out.print(table)
 
 
 def judged_table(judged: list[Judged]) -> Table:

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fashion_nn.dvbpr.fold_in import derivatives, fold_in, objective
+from fashion_nn.dvbpr.fold_in import Prior, Usual, derivatives, fold_in, fold_in_among, objective
 
 
 def looks(n: int, k: int = 6, seed: int = 0) -> np.ndarray:
@@ -39,11 +39,12 @@ def test_it_is_the_optimum_that_autograd_finds(decay: float) -> None:
 def test_derivatives_are_those_of_the_objective() -> None:
     liked, others = looks(3, seed=3).astype(np.float64), looks(7, seed=4).astype(np.float64)
     taste, h = looks(1, seed=5)[0].astype(np.float64), 1e-5
-    slope, curvature = derivatives(taste, liked, others, 0.1)
+    prior = Prior(looks(1, seed=11)[0].astype(np.float64), np.diag([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]) + 0.05)
+    slope, curvature = derivatives(taste, liked, others, prior)
     for axis, direction in enumerate(np.eye(6)):
         up, down = taste + h * direction, taste - h * direction
-        numeric = (objective(up, liked, others, 0.1) - objective(down, liked, others, 0.1)) / (2 * h)
-        bend = derivatives(up, liked, others, 0.1)[0] - derivatives(down, liked, others, 0.1)[0]
+        numeric = (objective(up, liked, others, prior) - objective(down, liked, others, prior)) / (2 * h)
+        bend = derivatives(up, liked, others, prior)[0] - derivatives(down, liked, others, prior)[0]
         assert slope[axis] == pytest.approx(numeric, abs=1e-7)
         np.testing.assert_allclose(curvature[axis], bend / (2 * h), atol=1e-7)
 
@@ -89,3 +90,55 @@ def test_no_looks_and_broken_looks_are_refused() -> None:
         fold_in(looks(0), looks(2), decay=1.0)
     with pytest.raises(ValueError, match="finite"):
         fold_in(looks(1) * np.nan, looks(2), decay=1.0)
+
+
+def shoppers(count: int, k: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """A catalogue [300, k], and tastes [count, k] that mind two of the k axes alone."""
+    random = np.random.default_rng(12)
+    tastes = random.normal(size=(count, k)) * np.array([2.0, 2.0] + [0.05] * (k - 2))
+    return looks(300, k, seed=13), tastes.astype(np.float32)
+
+
+def test_one_like_says_more_where_it_is_known_what_tastes_mind() -> None:
+    catalogue, tastes = shoppers(120)
+    usual = Usual.of(tastes[:100])
+    with_it, without = [], []
+    for taste in tastes[100:]:
+        best = np.argsort(-(catalogue @ taste))
+        liked, others = catalogue[best[:1]], catalogue[best[1:]]
+        with_it.append(cosine(fold_in_among(liked, others, usual), taste))
+        without.append(cosine(fold_in(liked, others, decay=0.01), taste))
+    assert np.mean(with_it) > max(0.8, np.mean(without) + 0.1)
+
+
+def cosine(one: np.ndarray, other: np.ndarray) -> float:
+    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
+
+
+def test_who_tells_much_is_believed_over_what_is_usual() -> None:
+    catalogue, tastes = shoppers(100)
+    usual, odd = Usual.of(tastes), np.array([0.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.0, 0.0], np.float32)
+    best = np.argsort(-(catalogue @ odd))
+    found = [cosine(fold_in_among(catalogue[best[:n]], catalogue[best[n:]], usual), odd) for n in (1, 40)]
+    assert found[0] < found[1] and found[1] > 0.8
+
+
+def test_it_does_not_matter_on_what_scale_looks_and_tastes_are() -> None:
+    catalogue, tastes = shoppers(100)
+    plain = fold_in_among(catalogue[:3], catalogue[3:], Usual.of(tastes))
+    scaled = fold_in_among(100 * catalogue[:3], 100 * catalogue[3:], Usual.of(tastes / 100))
+    np.testing.assert_allclose(scaled * 100, plain, rtol=1e-3, atol=1e-4)
+
+
+def test_fewer_tastes_than_dimensions_still_tell_what_is_usual() -> None:
+    catalogue, tastes = shoppers(3)
+    assert np.isfinite(fold_in_among(catalogue[:2], catalogue[2:], Usual.of(tastes))).all()
+
+
+@pytest.mark.parametrize(
+    ("tastes", "complaint"),
+    [(np.ones((1, 3)), "at least 2"), (np.full((4, 3), np.nan), "finite"), (np.ones((4, 3)), "all alike")],
+)
+def test_tastes_that_tell_nothing_are_refused(tastes: np.ndarray, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Usual.of(tastes)

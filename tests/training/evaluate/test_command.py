@@ -28,20 +28,20 @@ def test_the_figures_are_those_of_the_metrics_and_are_kept(
     step: Step, data: Path, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "figures.json"
-    assert main(["dvbpr", "--run", RUN, "--newcomers", "5", "--json", str(file)]) == 0
+    assert main(["dvbpr", "--run", RUN, "--newcomers", "3", "--json", str(file)]) == 0
     kept = open_store(settings.bucket_url, settings).get(f"runs/{RUN}/evaluation.json")
     assert kept == file.read_bytes()
     found = json.loads(kept)
     split = RECIPE.open(source_of(data, settings), step.config).split
     ours = scores_by_taste(step.recommender.taste.weight, step.looks())
     rows = {row["name"]: row for row in found["judged"]}
-    assert list(rows) == ["dvbpr", "popularity", "random"]
+    assert list(rows) == ["dvbpr", "dvbpr, folded in", "popularity", "random"]
     assert rows["dvbpr"]["auc"]["value"] == pytest.approx(auc(ours, split).value, abs=1e-6)
     assert rows["dvbpr"]["cold_auc"]["value"] == pytest.approx(auc(ours, split, cold=True).value, abs=1e-6)
     assert rows["popularity"]["auc"]["value"] == pytest.approx(auc(scores_by_popularity(split, 24), split).value)
     behind = rows["dvbpr"]["auc"]["value"] - rows["random"]["auc"]["value"]
     assert rows["random"]["behind"]["value"] == pytest.approx(behind)
-    assert found["counts"]["held-out items"] == 8 and found["newcomers"]["shoppers"] == 5
+    assert found["counts"]["held-out items"] == 8 and found["newcomers"]["shoppers"] == 3
     assert [each["likes"] for each in found["newcomers"]["told"]] == [1, 2, 3, 5, 10, None]
     printed = capsys.readouterr().out
     assert "popularity" in printed and f"{rows['dvbpr']['auc']['value']:.4f}" in printed
@@ -83,4 +83,4 @@ def test_data_without_anything_to_test_on_is_refused(
     shutil.copytree(data, other)
     (other / "interactions.csv").write_text("user_id,item_id,timestamp\nu0,i0,1\nu0,i2,2\n")
     assert main(["dvbpr", "--run", RUN, "--data", str(other)]) == 1
-    assert "three different items" in capsys.readouterr().err
+    assert "0 shoppers have three different items" in capsys.readouterr().err

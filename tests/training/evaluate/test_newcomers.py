@@ -3,9 +3,11 @@
 import numpy as np
 
 from fashion_nn.datasets.split import Split
+from fashion_nn.dvbpr.fold_in import Usual
 from training.evaluate.newcomers import TOLD, folded, newcomers, some
 
 ITEMS = 200
+USUAL = Usual.of(2 * np.random.default_rng(1).normal(size=(50, 4)))  # as tastes are drawn below
 
 
 def world(users: int = 30) -> tuple[np.ndarray, Split]:
@@ -25,7 +27,7 @@ def world(users: int = 30) -> tuple[np.ndarray, Split]:
 
 def test_who_tells_more_is_known_better() -> None:
     looks, split = world()
-    found = newcomers(looks, split, np.arange(30), decay=0.1, seed=0)
+    found = newcomers(looks, split, np.arange(30), USUAL, seed=0)
     assert [each.likes for each in found] == list(TOLD)
     assert [each.mean_likes for each in found] == [1, 2, 3, 5, 10, 12]
     first, last = found[0].auc.value, found[-1].auc.value
@@ -34,7 +36,7 @@ def test_who_tells_more_is_known_better() -> None:
 
 def test_who_tells_nothing_has_no_taste_and_who_likes_everything_neither() -> None:
     looks, _ = world()
-    tastes, seconds = folded(looks, [np.array([], np.int64), np.arange(ITEMS), np.array([3])], decay=0.1, seed=0)
+    tastes, seconds = folded(looks, [np.array([], np.int64), np.arange(ITEMS), np.array([3])], USUAL, seed=0)
     assert not tastes[:2].any() and tastes[2].any() and len(seconds) == 1
 
 

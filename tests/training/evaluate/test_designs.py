@@ -1,0 +1,93 @@
+"""What designs are worth to the true taste of a drawn world, with networks that have learnt nothing."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from cluster.object_store import open_store
+from cluster.settings import Settings
+from fashion_nn.latent import Engine, EngineConfig
+from fashion_nn.world.tastes import FEATURES
+from fashion_nn.world.world import WorldConfig, write_world
+from tests.fashion_nn.latent.conftest import CATEGORIES, made
+from tests.training.finished import RUNS, finish
+from training.evaluate.command import main
+from training.evaluate.designs import Client, DesignInquiry, climbed
+
+WORDS = ["designs", "--dvbpr", RUNS["dvbpr"], "--cgan", RUNS["cgan"], "--shoppers", "3", "--rows", "2"]
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 items, 20 shoppers."""
+    config = WorldConfig(items_per_category=10, item_size=64, shoppers=20, pairs_train=1, pairs_test=1)
+    return write_world(tmp_path_factory.mktemp("drawn") / "world", config)
+
+
+@pytest.fixture
+def bucket(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("ATELIER_BUCKET_URL", settings.bucket_url)
+    monkeypatch.setenv("ATELIER_HOME", str(settings.home))
+    return settings
+
+
+def test_scores_and_utilities_along_the_ascents(
+    world: Path, bucket: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for network in ("dvbpr", "cgan"):
+        finish(network, world, bucket)
+    assert main([*WORDS, "--realism", "0", "5", "--steps", "0", "4"]) == 0
+    found = json.loads(open_store(bucket.bucket_url, bucket).get(f"runs/{RUNS['cgan']}/designs.json"))
+    by_score, by_taste, blind = found["catalogue"]
+    assert by_score["score"]["value"] > by_taste["score"]["value"]
+    assert by_taste["utility"]["value"] > max(0.5, by_score["utility"]["value"])
+    assert blind["realism"] is not None and by_score["realism"] is None
+    assert [(each["realism_weight"], each["steps"]) for each in found["ascents"]] == [(0, 0), (0, 4), (5, 0), (5, 4)]
+    assert found["ascents"][0]["score"] == pytest.approx(found["ascents"][2]["score"])
+    printed = capsys.readouterr().out
+    assert "by true taste" in printed and f"{by_taste['utility']['value']:.2f}" in printed
+
+
+def test_the_same_starts_climb_to_higher_scores_and_are_held_back_by_realism() -> None:
+    networks, random = made(), torch.Generator().manual_seed(3)
+    clients = [
+        Client(
+            learnt=3 * torch.randn(8, generator=random),
+            stated=torch.randn(len(FEATURES), generator=random),
+            category=at % CATEGORIES,
+            scores=torch.tensor([0.0, 1.0]),
+            utilities=torch.tensor([0.0, 1.0]),
+        )
+        for at in range(3)
+    ]
+    inquiry = DesignInquiry(dvbpr="a", cgan="b", rows=2, realism=(0.0, 1e4), steps=(0, 8))
+    engine = Engine(networks, EngineConfig(slots=6, precision="fp32"))
+    start, free, start_again, bound = climbed(engine, networks, clients, inquiry, lambda line: None)
+    assert start.score == start_again.score and start.utility == start_again.utility
+    assert free.score.value > start.score.value and free.utility != start.utility
+    assert abs(bound.realism.value - 1) < abs(free.realism.value - 1)
+    assert bound.score.value < free.score.value
+
+
+def test_nothing_is_known_of_true_tastes_where_nobody_has_drawn_them(
+    data: Path, bucket: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for network in ("dvbpr", "cgan"):
+        finish(network, data, bucket)
+    assert main(WORDS) == 1
+    assert "shoppers.json: true tastes are known in drawn worlds alone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("word", "value"), [("--shoppers", "1"), ("--rows", "0"), ("--steps", "-1"), ("--seed", "-1")])
+def test_what_cannot_be_is_refused(bucket: Settings, capsys: pytest.CaptureFixture[str], word: str, value: str) -> None:
+    assert main([*WORDS, f"{word}={value}"]) == 1
+    assert f"{word.removeprefix('--')} " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_pictures_are_told_in_deviations_of_the_items() -> None:
+    scores, utilities = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 10.0, 20.0])
+    nobody = torch.zeros(1)
+    client = Client(learnt=nobody, stated=nobody, category=0, scores=scores, utilities=utilities)
+    assert client.told(torch.tensor([3.0, 5.0]), torch.tensor([0.0])) == pytest.approx((2.0, -1.0))
