@@ -11,6 +11,7 @@ from services.messages import Message
 
 Checked = TypeVar("Checked", bound=Message)
 PREFIX = "Input should be "  # how most of pydantic's sentences begin
+FOLLOWS = "default_factory_not_called"  # only because another field is at fault, which is told
 TOLD = 20  # errors of one message that are told in full
 
 
@@ -26,7 +27,7 @@ def checked(kind: type[Checked], fields: Mapping[str, Any]) -> Checked:
 
 def refusal(errors: Sequence[ErrorDetails]) -> BadInput:
     """The first problem as the error's field, value and limit, and all of them as its list."""
-    problems = [_told(each) for each in errors]
+    problems = [_told(each) for each in errors if each["type"] != FOLLOWS]
     first = problems[0]
     facts = {"errors": problems[:TOLD]} if len(problems) > 1 else {}
     return BadInput(f"{first['field']} is {first['value']}, but must be {first['limit']}", **first, **facts)

@@ -16,7 +16,7 @@ from fashion_nn.dvbpr.config import DVBPRConfig
 from fashion_nn.dvbpr.network import Look
 from fashion_nn.latent import Ascended, Ascent, Engine, EngineConfig, Networks, Plan, Weights
 from fashion_nn.latent.ascent import LEARNING_RATE
-from fashion_nn.latent.bank import Bank
+from fashion_nn.latent.bank import RATE, Bank
 from fashion_nn.latent.encoder import Encoder, EncoderConfig
 from fashion_nn.latent.loop import Loop
 from fashion_nn.latent.scheduler import HIGHEST_PRIORITY, Full
@@ -26,7 +26,6 @@ from services.messages import MOST_RESTARTS, DesignRequest
 from services.release_loader import Release
 from services.replies import Load
 
-BANK_RATE = 0.1  # of Adam from the bank's starts: they are good already, and what is left is climbed in fewer steps
 PATIENCE, GAIN = 8, 1e-3  # a design ends where no start has gained so much within so many steps
 PROBE_S = 10.0  # for one row to pass the engine before all others
 STUCK_S = 60.0  # a step that takes longer will not end
@@ -68,7 +67,7 @@ class Studio:
                 starts=starts,
                 weights=weights,
                 steps=request.steps,
-                rate=LEARNING_RATE if bank is None else BANK_RATE,
+                rate=LEARNING_RATE if bank is None else RATE,
                 patience=PATIENCE,
                 gain=GAIN,
                 keep=request.k,

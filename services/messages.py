@@ -113,6 +113,12 @@ Seed = Annotated[int | None, Field(ge=0, lt=2**53, description="for the same sta
 PersonFormat = Annotated[Literal["jpeg", "png"], Field(description="of the fitted pictures")]
 
 
+ENOUGH = Field(
+    default_factory=lambda fields: max(8, fields["k"]),
+    description="starts of the ascent, of which the best are kept; 8, or k where that is more",
+)
+
+
 def _check_restarts(restarts: int, k: int) -> None:
     if restarts < k:
         raise refused("restarts", restarts, f"at least k, which is {k}")
@@ -149,9 +155,9 @@ class DesignRequest(Request):
     shopper: Shopper
     category: Identity
     k: int = Field(3, ge=1, le=16)
-    restarts: Restarts = 16
+    restarts: Restarts = ENOUGH
     starts: Starts = None
-    steps: Steps = 30
+    steps: Steps = 20
     realism: Realism = 1.0
     seed: Seed = None
 
@@ -219,9 +225,9 @@ class FittingRequest(Request):
     k: int = Field(1, ge=1, le=8)
     exclude_bought: bool = True
     filters: Filters = Filters()
-    restarts: Restarts = 16
+    restarts: Restarts = ENOUGH
     starts: Starts = None
-    steps: Steps = 30
+    steps: Steps = 20
     realism: Realism = 1.0
     seed: Seed = None
     format: PersonFormat = "jpeg"

@@ -67,6 +67,7 @@ def local_ray(settings: Settings) -> Iterator[None]:
         RAY_AUTH_MODE="disabled",
         RAY_USAGE_STATS_ENABLED="0",
         RAY_SERVE_LOG_TO_STDERR="0",
+        RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S="60",  # 5 by default: too short for a busy machine
         RAY_prestart_worker_first_driver="0",  # replicas start in processes with an environment of their own
     )
     import ray

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from fashion_nn.latent import Ascent, EngineConfig, Plan
+from fashion_nn.latent.bank import RATE
 from fashion_nn.latent.loop import Stopped
 from fashion_nn.latent.memory import DoesNotFit
 from services import designing
-from services.designing import BANK_RATE, Studio, load_studio
+from services.designing import Studio, load_studio
 from services.errors import BadInput
 from services.messages import DesignRequest, Shopper
 from services.release_loader import fetch
@@ -71,7 +72,7 @@ def test_starts_are_those_of_the_seed(studio: Studio) -> None:
 def test_the_bank_is_where_a_design_starts_by_default(studio: Studio, bankless: Studio) -> None:
     default, bank, blind = (ascent(design(studio, starts=starts)) for starts in (None, "bank", "blind"))
     assert torch.equal(default.starts, bank.starts) and not torch.equal(default.starts, blind.starts)
-    assert default.rate == BANK_RATE > blind.rate
+    assert default.rate == RATE > blind.rate
     codes = studio.bank.codes[1].tolist()
     assert all(start in codes for start in bank.starts.tolist())
     assert torch.equal(ascent(design(bankless)).starts, bankless.starts(4, 7))
