@@ -6,10 +6,8 @@ the true taste rank them. Scores and utilities are told in standard deviations o
 category above their mean, so that 0 is an item taken blindly, whoever the shopper is.
 """
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +17,6 @@ from cluster.mirror import mirror
 from cluster.object_store import ObjectStore
 from cluster.settings import Settings
 from fashion_nn.cgan.network import Discriminator
-from fashion_nn.datasets.problems import fatal
 from fashion_nn.dvbpr.network import Recommender, upsample
 from fashion_nn.latent import bank
 from fashion_nn.latent.ascent import Ascended, Ascent
@@ -27,10 +24,12 @@ from fashion_nn.latent.engine import Engine, EngineConfig
 from fashion_nn.latent.objective import Networks, Weights
 from fashion_nn.pictures import normalise
 from fashion_nn.world import tastes
+from fashion_nn.world.shoppers import Shopper
 from training import runs
 from training.catalogue_data import CatalogueData, open_catalogue
 from training.errors import TrainingError
 from training.evaluate.figures import Mean
+from training.evaluate.truth import stated
 from training.recipe import Source
 from training.trained import averaged_generator, load
 
@@ -135,43 +134,23 @@ def evaluate(inquiry: DesignInquiry, store: ObjectStore, settings: Settings, *, 
     )
 
 
-def stated(folder: Path) -> list[dict]:
-    """The shoppers of a drawn world, as it states them. Raises DataError for data that nobody has drawn."""
-    try:
-        return json.loads((folder / "shoppers.json").read_text())["shoppers"]
-    except FileNotFoundError:
-        raise fatal(folder / "shoppers.json", None, "true tastes are known in drawn worlds alone") from None
-
-
 def invited(
-    shoppers: Sequence[dict],
+    shoppers: Mapping[str, Shopper],
     known: Sequence[str],
     recommender: Recommender,
     data: CatalogueData,
     inquiry: DesignInquiry,
 ) -> list[Client]:
     """Some of the shoppers that both the world and the run know, each with the category that they buy most of."""
-    place = {user: at for at, user in enumerate(known)}
-    shoppers = [each for each in shoppers if each["user_id"] in place]
-    chosen = np.random.default_rng(inquiry.seed).permutation(len(shoppers))[: inquiry.shoppers]
-    categories = data.catalogue.categories
-    wanted = [max(categories, key=lambda name, mix=shoppers[at]["mix"]: mix.get(name, 0.0)) for at in chosen]
-    seen = {name: Shelf.of(recommender, data, categories.index(name)) for name in sorted(set(wanted))}
-    found = []
-    for at, name in zip(chosen, wanted, strict=True):
-        taste = torch.tensor([shoppers[at]["taste"][feature] for feature in tastes.FEATURES])
-        learnt = recommender.taste.weight[place[shoppers[at]["user_id"]]].detach()
-        shelf = seen[name]
-        found.append(
-            Client(
-                learnt=learnt,
-                stated=taste,
-                category=shelf.category,
-                scores=shelf.looks @ learnt,
-                utilities=shelf.true_looks @ taste,
-            )
-        )
-    return found
+    place = {user: at for at, user in enumerate(known) if user in shoppers}
+    chosen = [shoppers[list(place)[at]] for at in np.random.default_rng(inquiry.seed).permutation(len(place))]
+    chosen, names = chosen[: inquiry.shoppers], data.catalogue.categories
+    wanted = [max(names, key=lambda name, mix=each.mix: mix.get(name, 0.0)) for each in chosen]
+    shelves = {name: Shelf.of(recommender, data, names.index(name)) for name in sorted(set(wanted))}
+    return [
+        shelves[name].client(each, recommender.taste.weight[place[each.user_id]].detach())
+        for each, name in zip(chosen, wanted, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +167,17 @@ class Shelf:
         """Of all items of the category."""
         pictures = normalise(data.pictures[np.flatnonzero(data.catalogue.item_category == category)])
         return cls(category, recommender.look(pictures), tastes.looks(pictures))
+
+    def client(self, shopper: Shopper, learnt: Tensor) -> Client:
+        """A shopper who buys here."""
+        stated = torch.tensor([shopper.taste[feature] for feature in tastes.FEATURES])
+        return Client(
+            learnt=learnt,
+            stated=stated,
+            category=self.category,
+            scores=self.looks @ learnt,
+            utilities=self.true_looks @ stated,
+        )
 
 
 def without_climbing(networks: Networks, clients: Sequence[Client], inquiry: DesignInquiry) -> Iterator[Worth]:

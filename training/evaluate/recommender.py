@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from training.evaluate.descriptor import described
 from training.evaluate.figures import Mean
 from training.evaluate.newcomers import Told, folded, newcomers, some
 from training.evaluate.peers import Choice
+from training.evaluate.truth import is_stated, true_scores
 from training.recipe import Source
 from training.trained import Trained, load
 
@@ -117,26 +119,27 @@ def evaluate(
     """
     trained = load(store, runs.finished(store, inquiry.run, "dvbpr"))
     url = inquiry.data or trained.record.data
-    data = opened(url, trained, inquiry, store, settings)
+    path = mirror(url, settings, settings.cache / "data")
+    data = opened(path, trained, inquiry, store, settings)
     network = trained.fill(Recommender(trained.config, len(trained.record.identity["shoppers"])), "recommender")
     tastes, looks = network.taste.weight.detach(), looks_of(network.look, data.items.pictures, device)
     if not (own := is_its_own(data, trained)):
         say(f"{url} is not what run {inquiry.run!r} was trained on: its tastes are left out, all are folded in")
     ours = list(our_contestants(tastes, looks, data, own, inquiry.seed))
+    others = rivals(data, path, inquiry, trained.config.dimensions, say)
     return Findings(
         run=inquiry.run,
         data=url,
         seed=inquiry.seed,
         counts=RECIPE.summary(data).counts,
         cold=len(standings(ours[0].scores, data.split, cold=True)),
-        judged=judge([*ours, *rivals(data, inquiry, trained.config.dimensions, say)], data),
+        judged=judge([*ours, *others], data),
         newcomers=as_new(tastes, looks, data, own, inquiry),
     )
 
 
-def opened(url: str, trained: Trained, inquiry: Inquiry, store: ObjectStore, settings: Settings) -> Bought:
+def opened(path: Path, trained: Trained, inquiry: Inquiry, store: ObjectStore, settings: Settings) -> Bought:
     """The data, split as the run splits it. Raises DataError where there is nothing to test on."""
-    path = mirror(url, settings, settings.cache / "data")
     source = Source(path=path, cache=settings.cache / "pictures", store=store, on_problem=inquiry.on_problem)
     data = RECIPE.open(source, trained.config)
     if (found := len(some(data.split, LEAST_SHOPPERS, inquiry.seed))) < LEAST_SHOPPERS:
@@ -179,8 +182,8 @@ def as_new(tastes: Tensor, looks: Tensor, data: Bought, own: bool, inquiry: Inqu
     )
 
 
-def rivals(data: Bought, inquiry: Inquiry, dimensions: int, say: Say) -> Iterator[Contestant]:
-    """Whom ours is compared with. Factors of peers are as long as our tastes."""
+def rivals(data: Bought, path: Path, inquiry: Inquiry, dimensions: int, say: Say) -> Iterator[Contestant]:
+    """Whom ours is compared with. Factors of peers are as long as our tastes; a drawn world knows the true taste."""
     split, n_items = data.split, len(data.items.catalogue)
     if inquiry.peers:
         alike = {"factors": dimensions, "seed": inquiry.seed}
@@ -193,6 +196,8 @@ def rivals(data: Bought, inquiry: Inquiry, dimensions: int, say: Say) -> Iterato
             yield Contestant(name=name, scores=choice.scores, choice=choice)
     yield Contestant(name="popularity", scores=scores_by_popularity(split, n_items))
     yield Contestant(name="random", scores=scores_by_chance(inquiry.seed, n_items))
+    if is_stated(path):
+        yield Contestant(name="true taste", scores=true_scores(path, data.items))
 
 
 def judge(all_of_them: list[Contestant], data: Bought) -> list[Judged]:

@@ -26,10 +26,12 @@ def show_recommender(findings: Findings, out: Console) -> None:
     counts = ", ".join(f"{count:,} {name}" for name, count in findings.counts.items())
     out.print(f"run {findings.run}", style="bold")
     out.print(f"  {findings.data}: {counts}, {findings.cold:,} of them cold")
+    out.print("Test items against all that a shopper has not", style="bold")
     out.print(judged_table(findings.judged))
     for each in findings.judged:
         if each.chosen:
             out.print(f"  {in_words(each)}")
+    out.print(f"{findings.newcomers.shoppers:,} shoppers as if they were new, by how much they told", style="bold")
     out.print(newcomers_table(findings.newcomers))
 
 
@@ -37,8 +39,8 @@ def show_designs(findings: DesignFindings, out: Console) -> None:
     """What designs are worth."""
     out.print(f"runs {findings.dvbpr} and {findings.cgan}", style="bold")
     out.print(f"  {findings.data}: {findings.shoppers} shoppers, {findings.rows} blind starts each")
-    title = "In standard deviations of the category's items above their mean"
-    table = Table(title=title, title_justify="left", box=None)
+    out.print("  scores and utilities in standard deviations of the category's items above their mean")
+    table = Table(box=None)
     table.add_column("")
     for name in ("realism weight", "steps", "score", "true utility", "realism"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -51,7 +53,7 @@ def show_designs(findings: DesignFindings, out: Console) -> None:
 
 def judged_table(judged: list[Judged]) -> Table:
     """One row a recommender."""
-    table = Table(title="Test items against all that a shopper has not", title_justify="left", box=None)
+    table = Table(box=None)
     table.add_column("")
     names = ("AUC", "AUC, cold items", f"nDCG@{DEPTH}", f"recall@{DEPTH}", f"{judged[0].name} is ahead by")
     for name in names:
@@ -73,9 +75,8 @@ def in_words(judged: Judged) -> str:
 
 def newcomers_table(newcomers: Newcomers) -> Table:
     """One row a number of likes."""
-    title = f"{newcomers.shoppers:,} shoppers as if they were new, by how many likes they told"
-    table = Table(title=title, title_justify="left", box=None)
-    for name in ("likes", "told in the mean", "AUC", "ms a fold-in"):
+    table = Table(box=None)
+    for name in ("likes", "in the mean", "AUC", "ms a fold-in"):
         table.add_column(name, justify="right", no_wrap=True)
     for told in newcomers.told:
         likes = "all" if told.likes is None else f"up to {told.likes}"
