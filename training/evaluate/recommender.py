@@ -125,6 +125,7 @@ def evaluate(
     tastes, looks = network.taste.weight.detach(), looks_of(network.look, data.items.pictures, device)
     if not (own := is_its_own(data, trained)):
         say(f"{url} is not what run {inquiry.run!r} was trained on: its tastes are left out, all are folded in")
+    say(f"tastes of {len(data.split.train):,} shoppers")
     ours = list(our_contestants(tastes, looks, data, own, inquiry.seed))
     others = rivals(data, path, inquiry, trained.config.dimensions, say)
     return Findings(
@@ -139,7 +140,9 @@ def evaluate(
 
 
 def opened(path: Path, trained: Trained, inquiry: Inquiry, store: ObjectStore, settings: Settings) -> Bought:
-    """The data, split as the run splits it. Raises DataError where there is nothing to test on."""
+    """The data, split as the run splits it. Raises DataError and TrainingError where there are too few shoppers."""
+    if (known := len(trained.record.identity["shoppers"])) < LEAST_SHOPPERS:
+        raise TrainingError(f"run {inquiry.run!r} knows {known} shoppers, but must know at least {LEAST_SHOPPERS}")
     source = Source(path=path, cache=settings.cache / "pictures", store=store, on_problem=inquiry.on_problem)
     data = RECIPE.open(source, trained.config)
     if (found := len(some(data.split, LEAST_SHOPPERS, inquiry.seed))) < LEAST_SHOPPERS:

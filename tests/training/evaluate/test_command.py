@@ -84,3 +84,17 @@ def test_data_without_anything_to_test_on_is_refused(
     (other / "interactions.csv").write_text("user_id,item_id,timestamp\nu0,i0,1\nu0,i2,2\n")
     assert main(["dvbpr", "--run", RUN, "--data", str(other)]) == 1
     assert "0 shoppers have three different items" in capsys.readouterr().err
+
+
+def test_a_run_of_too_few_shoppers_cannot_tell_what_is_usual(
+    data: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ATELIER_BUCKET_URL", settings.bucket_url)
+    monkeypatch.setenv("ATELIER_HOME", str(settings.home))
+    few = tmp_path / "few"
+    shutil.copytree(data, few)
+    lines = (few / "interactions.csv").read_text().splitlines(keepends=True)
+    (few / "interactions.csv").write_text("".join(lines[: 1 + 3 * 6]))
+    finish("dvbpr", few, settings)
+    assert main(["dvbpr", "--run", RUN]) == 1
+    assert f"run '{RUN}' knows 3 shoppers, but must know at least 4" in capsys.readouterr().err
