@@ -46,11 +46,9 @@ class Generator(nn.Module):
         self.colours = convolution(widths[-1], 3, 1)
 
     def forward(self, codes: Tensor, category: Tensor) -> Tensor:
-        amounts = self.amounts(torch.cat([codes, self.embedding(category).to(codes.dtype)], 1))
-        features = (self.basis.to(amounts.dtype) * amounts[:, :, None, None]).contiguous(
-            memory_format=torch.channels_last
-        )
-        pictures = self.colours(self.layers(features))
+        amounts = self.amounts(torch.cat([codes, self.embedding(category)], 1))
+        features = (self.basis * amounts[:, :, None, None]).contiguous(memory_format=torch.channels_last)
+        pictures = self.colours(through(self.layers, features).to(self.colours.weight.dtype))
         return pictures if self.training else pictures.clamp(-1, 1)
 
 
@@ -108,7 +106,7 @@ class Critic(nn.Module):
         self.embedding = embedding(n_categories, last, gain=1 / math.sqrt(last))
 
     def forward(self, pictures: Tensor, category: Tensor) -> Tensor:
-        features = (self.layers(self.pixels(pictures)) * self.basis).sum((2, 3))
+        features = (through(self.layers, self.pixels(pictures)).to(self.basis.dtype) * self.basis).sum((2, 3))
         return (self.projection(features) * self.embedding(category)).sum(1)
 
 
@@ -164,6 +162,11 @@ def lowpass(before: int, size: int) -> Tensor:
         matrix[pixel, near] += 0.75
         matrix[pixel, min(max(far, 0), small - 1)] += 0.25
     return matrix if size > before else matrix.T.contiguous() / 2
+
+
+def through(layers: nn.Sequential, features: Tensor) -> Tensor:
+    """Features through layers that may have been cast to another dtype than what surrounds them."""
+    return layers(features.to(next(layers.parameters()).dtype))
 
 
 def stage(width: int, blocks: int, depth: int, group_width: int) -> list[nn.Module]:

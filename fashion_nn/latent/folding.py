@@ -3,6 +3,9 @@
 What depends on the category alone is computed once: the one-hot columns of G's first layer and the one-hot maps that D
 joins to its feature maps become tables of biases. A resize convolution becomes the one transposed convolution that it
 equals. So the folded networks compute the same functions by fewer operations; only rounding differs.
+
+R3GAN's networks have nothing to fold. Only their stages compute in the dtype: what leaves the critic is a difference of
+large numbers, and so stays float32.
 """
 
 import copy
@@ -12,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_conv_bn_weights
 
+from fashion_nn.cgan import modern
 from fashion_nn.cgan.network import LEAK, Discriminator, Generator
 from fashion_nn.dvbpr.network import Look
 from fashion_nn.latent.objective import Networks
@@ -20,10 +24,30 @@ from fashion_nn.latent.objective import Networks
 def folded(networks: Networks, *, dtype: torch.dtype = torch.float32) -> Networks:
     """Copies of the networks for the engine. They take and give float32, and compute in `dtype`."""
     plain = Networks(*(copy.deepcopy(network).eval().requires_grad_(False) for network in networks))
-    made = Networks(FoldedGenerator(plain.generator), FoldedDiscriminator(plain.discriminator), FoldedLook(plain.look))
+    made = Networks(
+        folded_generator(plain.generator, dtype),
+        folded_discriminator(plain.discriminator, dtype),
+        FoldedLook(plain.look).to(dtype),
+    )
     for network in made:
-        network.to(dtype=dtype, memory_format=torch.channels_last).requires_grad_(False)
+        network.to(memory_format=torch.channels_last).requires_grad_(False)
     return made
+
+
+def folded_generator(generator: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A generator of either architecture, in eval mode, that computes in `dtype`; it may share what it is made of."""
+    if isinstance(generator, modern.Generator):
+        generator.layers.to(dtype)
+        return generator
+    return FoldedGenerator(generator).to(dtype)
+
+
+def folded_discriminator(discriminator: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The same for a discriminator."""
+    if isinstance(discriminator, modern.Discriminator):
+        discriminator.critic.layers.to(dtype)
+        return discriminator
+    return FoldedDiscriminator(discriminator).to(dtype)
 
 
 class FoldedGenerator(nn.Module):

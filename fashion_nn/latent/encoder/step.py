@@ -18,7 +18,7 @@ from fashion_nn.cgan.network import Generator
 from fashion_nn.cgan.step import draw_codes
 from fashion_nn.latent.encoder.config import EncoderConfig
 from fashion_nn.latent.encoder.network import Encoder
-from fashion_nn.latent.folding import FoldedGenerator
+from fashion_nn.latent.folding import folded_generator
 from fashion_nn.pictures import normalise
 
 SHOWN = 3  # items of a category on a sample sheet, beside one generated picture
@@ -150,7 +150,7 @@ class EncoderStep:
         return self.data.generator_config.latent_dimensions
 
 
-def frozen(generator: Generator, dtype: torch.dtype | None, device: torch.device) -> FoldedGenerator:
+def frozen(generator: Generator, dtype: torch.dtype | None, device: torch.device) -> nn.Module:
     """A copy of the generator to paint with: folded, and computing in `dtype`, or else in fp32."""
-    made = FoldedGenerator(copy.deepcopy(generator).eval().requires_grad_(False))
-    return made.to(device, dtype or torch.float32, memory_format=torch.channels_last).requires_grad_(False)
+    made = folded_generator(copy.deepcopy(generator).eval().requires_grad_(False), dtype or torch.float32)
+    return made.to(device, memory_format=torch.channels_last).requires_grad_(False)
