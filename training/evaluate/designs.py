@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from cluster.mirror import mirror
 from cluster.object_store import ObjectStore
 from cluster.settings import Settings
-from fashion_nn.cgan.network import Discriminator
-from fashion_nn.dvbpr.network import Recommender, upsample
+from fashion_nn.dvbpr.network import upsample
 from fashion_nn.latent import bank
 from fashion_nn.latent.ascent import Ascended, Ascent
 from fashion_nn.latent.engine import Engine, EngineConfig
@@ -30,8 +30,9 @@ from training.catalogue_data import CatalogueData, open_catalogue
 from training.errors import TrainingError
 from training.evaluate.figures import Mean
 from training.evaluate.truth import stated
+from training.publish import agreed_categories, networks_of, recommender
 from training.recipe import Source
-from training.trained import averaged_generator, load
+from training.trained import load
 
 BEST = 5  # catalogue items at the top of a list
 RANDOM = 64  # generated items of a category that nobody asked for
@@ -60,21 +61,16 @@ class DesignInquiry:
                 raise TrainingError(f"{name} is {value}, but must be at least {least}")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Worth:
-    """Some pictures of every shopper: the model's score, the true utility, the realism (1 is real)."""
+    """Some pictures of every shopper."""
 
     name: str
-    realism_weight: float | None = None
+    score: Mean  # θ·Φ
+    utility: Mean  # to the true taste
+    realism: Mean  # as the discriminator has it: 1 is real
+    realism_weight: float | None = None  # of an ascent
     steps: int | None = None
-    score: Mean
-    utility: Mean
-    realism: Mean | None = None  # of generated pictures
-
-    @property
-    def figures(self) -> tuple[Mean, Mean, Mean | None]:
-        """Score, utility, realism."""
-        return self.score, self.utility, self.realism
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +96,7 @@ class Client:
     category: int
     scores: Tensor  # [n] of the category's items
     utilities: Tensor  # [n]
+    realism: Tensor  # [n]
 
     def told(self, scores: Tensor, utilities: Tensor) -> tuple[float, float]:
         """Their means, in standard deviations of the category's items above those items' mean."""
@@ -110,16 +107,13 @@ class Client:
 def evaluate(inquiry: DesignInquiry, store: ObjectStore, settings: Settings, *, say: Say) -> DesignFindings:
     """Climb for some shoppers, and read off what it is worth. Raises TrainingError, DataError, StoreError."""
     dvbpr, cgan = (load(store, runs.finished(store, getattr(inquiry, each), each)) for each in ("dvbpr", "cgan"))
-    generator, url = averaged_generator(cgan), dvbpr.record.data
-    if dvbpr.record.identity["categories"] != cgan.record.identity["categories"]:
-        raise TrainingError(f"runs {inquiry.dvbpr!r} and {inquiry.cgan!r} do not know the same categories")
-    discriminator = cgan.fill(Discriminator(cgan.config, generator.n_categories), "discriminator")
-    recommender = dvbpr.fill(Recommender(dvbpr.config, len(dvbpr.record.identity["shoppers"])), "recommender")
-    networks = Networks(generator, discriminator, recommender.look)
+    agreed_categories({"dvbpr": dvbpr.record, "cgan": cgan.record})
+    networks, url = networks_of({"dvbpr": dvbpr, "cgan": cgan}), dvbpr.record.data
+    learnt = dict(zip(dvbpr.record.identity["shoppers"], recommender(dvbpr).taste.weight.detach(), strict=True))
     path = mirror(url, settings, settings.cache / "data")
     source = Source(path=path, cache=settings.cache / "pictures", store=store)
     data = open_catalogue(source, size=dvbpr.config.picture_size)
-    clients = invited(stated(path), dvbpr.record.identity["shoppers"], recommender, data, inquiry)
+    clients = invited(stated(path), learnt, networks, data, inquiry)
     say(f"{len(clients)} shoppers, {inquiry.rows} starts each")
     engine = Engine(networks, EngineConfig(slots=inquiry.rows * len(clients), max_waiting=inquiry.rows * len(clients)))
     return DesignFindings(
@@ -136,37 +130,37 @@ def evaluate(inquiry: DesignInquiry, store: ObjectStore, settings: Settings, *, 
 
 def invited(
     shoppers: Mapping[str, Shopper],
-    known: Sequence[str],
-    recommender: Recommender,
+    learnt: Mapping[str, Tensor],
+    networks: Networks,
     data: CatalogueData,
     inquiry: DesignInquiry,
 ) -> list[Client]:
     """Some of the shoppers that both the world and the run know, each with the category that they buy most of."""
-    place = {user: at for at, user in enumerate(known) if user in shoppers}
-    chosen = [shoppers[list(place)[at]] for at in np.random.default_rng(inquiry.seed).permutation(len(place))]
-    chosen, names = chosen[: inquiry.shoppers], data.catalogue.categories
+    known, names = [user for user in learnt if user in shoppers], data.catalogue.categories
+    places = np.random.default_rng(inquiry.seed).permutation(len(known))[: inquiry.shoppers]
+    chosen = [shoppers[known[place]] for place in places]
     wanted = [max(names, key=lambda name, mix=each.mix: mix.get(name, 0.0)) for each in chosen]
-    shelves = {name: Shelf.of(recommender, data, names.index(name)) for name in sorted(set(wanted))}
-    return [
-        shelves[name].client(each, recommender.taste.weight[place[each.user_id]].detach())
-        for each, name in zip(chosen, wanted, strict=True)
-    ]
+    shelves = {name: Shelf.of(networks, data, names.index(name)) for name in sorted(set(wanted))}
+    return [shelves[name].client(each, learnt[each.user_id]) for each, name in zip(chosen, wanted, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The catalogue's items of a category: looks [n, K] as the model has them, and as a true taste sees them [n, F]."""
+    """The n items of a category: looks [n, K] as the model has them and [n, F] as a true taste does, realism [n]."""
 
     category: int
     looks: Tensor
     true_looks: Tensor
+    realism: Tensor
 
     @classmethod
     @torch.inference_mode()
-    def of(cls, recommender: Recommender, data: CatalogueData, category: int) -> "Shelf":
-        """Of all items of the category."""
+    def of(cls, networks: Networks, data: CatalogueData, category: int) -> "Shelf":
+        """Of all items of the category; the discriminator sees them in the generator's size."""
         pictures = normalise(data.pictures[np.flatnonzero(data.catalogue.item_category == category)])
-        return cls(category, recommender.look(pictures), tastes.looks(pictures))
+        size, labels = (networks.generator.picture_size,) * 2, torch.full((len(pictures),), category)
+        realism = networks.discriminator(interpolate(pictures, size, mode="area"), labels)
+        return cls(category, networks.look(pictures), tastes.looks(pictures), realism)
 
     def client(self, shopper: Shopper, learnt: Tensor) -> Client:
         """A shopper who buys here."""
@@ -177,28 +171,36 @@ class Shelf:
             category=self.category,
             scores=self.looks @ learnt,
             utilities=self.true_looks @ stated,
+            realism=self.realism,
         )
 
 
 def without_climbing(networks: Networks, clients: Sequence[Client], inquiry: DesignInquiry) -> Iterator[Worth]:
     """What there is before anything is designed."""
     lists = {
-        f"best {BEST} of the catalogue, by score": lambda client: client.scores,
-        f"best {BEST} of the catalogue, by true taste": lambda client: client.utilities,
+        "the catalogue": lambda client: torch.arange(len(client.scores)),
+        f"its best {BEST} by score": lambda client: best(client.scores),
+        f"its best {BEST} by true taste": lambda client: best(client.utilities),
     }
-    for name, order in lists.items():
-        tops = [order(client).topk(min(BEST, len(client.scores))).indices for client in clients]
+    for name, choose in lists.items():
+        rows = [choose(client) for client in clients]
         told = [
-            client.told(client.scores[top], client.utilities[top]) for client, top in zip(clients, tops, strict=True)
+            client.told(client.scores[row], client.utilities[row]) for client, row in zip(clients, rows, strict=True)
         ]
-        yield worth(name, told)
+        realism = [float(client.realism[row].mean()) for client, row in zip(clients, rows, strict=True)]
+        yield worth(name, told, realism)
     painted = {at: generated(networks, at, inquiry.seed) for at in sorted({client.category for client in clients})}
     told, realism = [], []
     for client in clients:
         pictures, looks, judged = painted[client.category]
         told.append(client.told(looks @ client.learnt, tastes.utility(pictures, client.stated)))
         realism.append(float(judged.mean()))
-    yield worth("generated blindly", told, realism=realism)
+    yield worth("generated blindly", told, realism)
+
+
+def best(values: Tensor) -> Tensor:
+    """The places of the BEST highest."""
+    return values.topk(min(BEST, len(values))).indices
 
 
 @torch.inference_mode()
@@ -238,7 +240,7 @@ def climbed(
                 for client, each in zip(clients, scores, strict=True)
             ]
             realism = [float(each.realism.mean()) for each in scores]
-            yield worth("designs", told, realism=realism, realism_weight=weight, steps=steps)
+            yield worth("designs", told, realism, realism_weight=weight, steps=steps)
             say(f"realism {weight:g}, {steps} steps")
 
 
@@ -250,8 +252,8 @@ def answered(found: Sequence[Ascended | Exception]) -> list[Ascended]:
     return list(found)
 
 
-def worth(name: str, told: Sequence[tuple[float, float]], *, realism: Sequence[float] | None = None, **how) -> Worth:
-    """Means over shoppers of (score, utility)."""
+def worth(name: str, told: Sequence[tuple[float, float]], realism: Sequence[float], **asked: float) -> Worth:
+    """Means over shoppers, of (score, utility) and of realism."""
     scores, utilities = np.array(told).T
-    judged = None if realism is None else Mean.of(np.array(realism))
-    return Worth(name=name, score=Mean.of(scores), utility=Mean.of(utilities), realism=judged, **how)
+    means = (Mean.of(values) for values in (scores, utilities, np.array(realism)))
+    return Worth(name, *means, **asked)

@@ -46,7 +46,7 @@ def show_designs(findings: DesignFindings, out: Console) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for each in (*findings.catalogue, *findings.ascents):
         asked = ("" if value is None else f"{value:g}" for value in (each.realism_weight, each.steps))
-        found = ("" if value is None else f"{value.value:.2f} ± {value.margin:.2f}" for value in each.figures)
+        found = (f"{mean.value:.2f} ± {mean.margin:.2f}" for mean in (each.score, each.utility, each.realism))
         table.add_row(each.name, *asked, *found)
     out.print(table)
 

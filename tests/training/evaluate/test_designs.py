@@ -40,10 +40,12 @@ def test_scores_and_utilities_along_the_ascents(
         finish(network, world, bucket)
     assert main([*WORDS, "--realism", "0", "5", "--steps", "0", "4"]) == 0
     found = json.loads(open_store(bucket.bucket_url, bucket).get(f"runs/{RUNS['cgan']}/designs.json"))
-    by_score, by_taste, blind = found["catalogue"]
+    everything, by_score, by_taste, blind = found["catalogue"]
+    assert everything["score"]["value"] == pytest.approx(0, abs=1e-5)
+    assert everything["utility"]["value"] == pytest.approx(0, abs=1e-5)
     assert by_score["score"]["value"] > by_taste["score"]["value"]
     assert by_taste["utility"]["value"] > max(0.5, by_score["utility"]["value"])
-    assert blind["realism"] is not None and by_score["realism"] is None
+    assert blind["realism"]["value"] != everything["realism"]["value"]
     assert [(each["realism_weight"], each["steps"]) for each in found["ascents"]] == [(0, 0), (0, 4), (5, 0), (5, 4)]
     assert found["ascents"][0]["score"] == pytest.approx(found["ascents"][2]["score"])
     printed = capsys.readouterr().out
@@ -59,6 +61,7 @@ def test_the_same_starts_climb_to_higher_scores_and_are_held_back_by_realism() -
             category=at % CATEGORIES,
             scores=torch.tensor([0.0, 1.0]),
             utilities=torch.tensor([0.0, 1.0]),
+            realism=torch.ones(2),
         )
         for at in range(3)
     ]
@@ -89,5 +92,5 @@ def test_what_cannot_be_is_refused(bucket: Settings, capsys: pytest.CaptureFixtu
 def test_pictures_are_told_in_deviations_of_the_items() -> None:
     scores, utilities = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 10.0, 20.0])
     nobody = torch.zeros(1)
-    client = Client(learnt=nobody, stated=nobody, category=0, scores=scores, utilities=utilities)
+    client = Client(learnt=nobody, stated=nobody, category=0, scores=scores, utilities=utilities, realism=nobody)
     assert client.told(torch.tensor([3.0, 5.0]), torch.tensor([0.0])) == pytest.approx((2.0, -1.0))
