@@ -67,6 +67,37 @@ def test_resolutions_are_changed_as_by_pytorch():
     torch.testing.assert_close(resampled(features, lowpass(8, 4)), halved)
 
 
+PATCHED = dataclasses.replace(
+    config.modern_debug(), patch=2, generator_widths=(16, 16, 16, 8), discriminator_widths=(8, 16, 16, 16)
+)
+
+
+def test_patches_take_one_stage_less():
+    generator, discriminator = networks(PATCHED, 3)
+    codes, category = torch.rand(2, 8), torch.tensor([0, 2])
+    assert shapes_of(generator, (Block,), codes, category)[-1] == (8, 32, 32)
+    pictures = generator(codes, category)
+    assert pictures.shape == (2, 3, 64, 64)
+    assert shapes_of(discriminator, (Block,), pictures, category)[0] == (8, 32, 32)
+
+
+def test_the_pixels_of_a_patch_start_alike_and_learn_apart():
+    generator = Generator(PATCHED, 3)
+    pictures = generator(torch.rand(2, 8), torch.tensor([0, 2]))
+    torch.testing.assert_close(pictures, F.interpolate(pictures[:, :, ::2, ::2], scale_factor=2))
+    pictures[:, :, ::2, ::2].sum().backward()
+    first, second = generator.colours.weight.grad[:2]
+    assert first.abs().sum() > 0
+    assert second.abs().sum() == 0
+
+
+def test_the_discriminator_sees_every_pixel():
+    discriminator = Discriminator(PATCHED, 3)
+    pictures = torch.rand(1, 3, 64, 64, requires_grad=True)
+    discriminator(pictures, torch.tensor([1])).backward()
+    assert (pictures.grad != 0).all()
+
+
 def test_no_picture_touches_another():
     generator, discriminator = networks(config.modern_debug(), 3)
     codes, category = torch.rand(4, 8), torch.tensor([0, 1, 2, 0])
