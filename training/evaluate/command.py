@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     dvbpr.set_defaults(kind=Inquiry)
     dvbpr.add_argument("--run", required=True, metavar="NAME", help="a finished dvbpr run")
     dvbpr.add_argument("--data", metavar="URL", help="judge on other data than the run's own, all tastes folded in")
-    dvbpr.add_argument("--peers", action="store_true", help="tune and fit BPR-MF and VBPR too (pip: atelier[peers])")
+    dvbpr.add_argument("--peers", action="store_true", help="tune and fit BPR-MF and VBPR too (pip: .[peers])")
     dvbpr.add_argument("--newcomers", type=int, default=500, metavar="N", help="shoppers treated as new (500)")
     dvbpr.add_argument("--seed", type=int, default=0, metavar="N", help="of peers, chance and what is told (0)")
     dvbpr.add_argument("--on-problem", choices=get_args(OnProblem), default="skip", help="broken data (skip)")

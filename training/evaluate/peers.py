@@ -143,4 +143,4 @@ def needed(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as error:
         package = name.partition(".")[0]
-        raise TrainingError(f"peers need {package}: pip install 'atelier[peers]' ({error})") from error
+        raise TrainingError(f"peers need {package}: pip install -e '.[peers]' ({error})") from error

@@ -85,5 +85,5 @@ def test_the_validation_items_choose(split: Split) -> None:
 
 
 def test_a_peer_that_is_not_installed_is_named_with_its_extra() -> None:
-    with pytest.raises(TrainingError, match=r"peers need nobodys_library: pip install 'atelier\[peers\]'"):
+    with pytest.raises(TrainingError, match=r"peers need nobodys_library: pip install -e '.\[peers\]'"):
         peers.needed("nobodys_library.part")
