@@ -1,4 +1,7 @@
-"""Shoppers as if they were new: how good a folded taste is by how many likes were told, beside the trained one."""
+"""Shoppers as if they were new: how good a folded taste is by how many likes were told, beside the trained one.
+
+They are new to the tastes alone: Φ was trained on their training items too, so that somebody truly new may fare worse.
+"""
 
 import time
 from collections.abc import Sequence

@@ -82,7 +82,7 @@ def vbpr(split: Split, features: Tensor, *, factors: int, seed: int, **settings:
 
     The loss of cornac 3.0 adds the visual bias [B, 1] to the rest [B], which sets every triplet's bias against every
     other triplet of the batch: the sum has B terms for each, so penalties weigh B times less than they say. Its grid
-    of penalties allows for that; with the loss mended it came to no better AUC.
+    of penalties allows for that; with the loss mended, AUC on photographs rose by about 0.002.
     """
     model = needed("cornac.models").VBPR(
         k=factors, k2=factors, batch_size=VBPR_BATCH, use_gpu=False, verbose=False, seed=seed, **settings
