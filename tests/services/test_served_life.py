@@ -138,7 +138,7 @@ def test_a_replica_that_is_to_end_finishes_what_it_has(served: Served) -> None:
 
     options = {**OPTIONS["Designer"], "user_config": {"release": None}, "graceful_shutdown_timeout_s": PATIENCE_S}
     designer = serve.run(Designer.options(**options).bind(), name="ending", route_prefix=None)
-    request = AlterRequest(**{**LONG, "shopper": Shopper(**KNOWN), "stages": 1})
+    request = AlterRequest(**{**LONG, "shopper": Shopper(**KNOWN), "stages": 1, "restarts": 8, "steps": 60})
     taste = handle("Recommender").taste.remote(request.shopper).result(timeout_s=PATIENCE_S)
     item = handle("Recommender").item.remote("item-00").result(timeout_s=PATIENCE_S)
     asked = designer.alter.remote(request, taste, item)
