@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fashion_nn.dvbpr.fold_in import fold_in
+from fashion_nn.dvbpr.fold_in import Usual, fold_in, fold_in_among
 from services.errors import UnknownItem, UnknownShopper
 from services.messages import RecommendRequest, ScoreRequest, Shopper
 from services.release_loader import Release
@@ -38,6 +38,7 @@ class Shoppers:
     tastes: Floats
     bought: pa.ChunkedArray
     usual_length: float  # median ‖θ‖
+    usual: Usual | None  # how tastes are; none where too few say
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,8 +53,8 @@ class Ranker:
     def taste(self, shopper: Shopper) -> Taste:
         """A known shopper's taste, or that of a new one by what they like. Raises UnknownShopper, UnknownItem.
 
-        A new one is no longer than tastes of this release usually are: training stops before they reach the
-        optimum that the fold-in finds, and designs weigh preference against realism on that scale.
+        A new one is of the kind of this release's tastes, and no longer than they usually are: designs weigh
+        preference against realism on that scale.
         """
         began = time.perf_counter()
         vector = self._vector(shopper)
@@ -103,9 +104,13 @@ class Ranker:
             return self.shoppers.tastes[self._known(shopper.user_id)]
         liked = np.unique(self._positions(shopper.likes or [], "shopper.likes"))
         others = np.setdiff1d(self._sample(), liked)
-        if not len(others):
-            others = liked
-        taste = fold_in(self.catalogue.looks[liked], self.catalogue.looks[others], decay=self.decay)
+        looks, usual = self.catalogue.looks, self.shoppers.usual
+        if not len(others):  # who likes everything has no taste
+            return np.zeros(looks.shape[1], np.float32)
+        if usual is None:
+            taste = fold_in(looks[liked], looks[others], decay=self.decay)
+        else:
+            taste = fold_in_among(looks[liked], looks[others], usual)
         return taste * min(1.0, self.shoppers.usual_length / max(1e-12, float(np.linalg.norm(taste))))
 
     def _sample(self) -> NDArray[np.int64]:
@@ -183,6 +188,7 @@ def load_ranker(release: Release) -> Ranker:
             tastes=tastes,
             bought=users["bought"],
             usual_length=float(np.median(np.linalg.norm(tastes, axis=1))) if len(tastes) else np.inf,
+            usual=Usual.of(tastes) if len(tastes) > 1 and np.ptp(tastes, axis=0).any() else None,
         ),
         decay=max(1e-6, float(release.manifest["configs"]["dvbpr"]["taste_decay"])),
     )
