@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fashion_nn import pictures
+from fashion_nn.cgan import architecture
 from fashion_nn.cgan.config import CGANConfig
-from fashion_nn.cgan.network import Discriminator, Generator
 from fashion_nn.configs import from_json
 from fashion_nn.dvbpr.config import DVBPRConfig
 from fashion_nn.dvbpr.network import Look
@@ -158,9 +158,7 @@ def load_studio(release: Release, device: torch.device, config: EngineConfig) ->
     configs = release.manifest["configs"]
     cgan = from_json(CGANConfig, configs["cgan"])
     dvbpr = from_json(DVBPRConfig, configs["dvbpr"])
-    networks = Networks(
-        Generator(cgan, len(release.categories)), Discriminator(cgan, len(release.categories)), Look(dvbpr)
-    )
+    networks = Networks(*architecture.networks(cgan, len(release.categories)), Look(dvbpr))
     weights = load_file(release.folder / "cgan.safetensors")
     fill(networks.generator, weights, "generator.")
     fill(networks.discriminator, weights, "discriminator.")
