@@ -1,7 +1,7 @@
 """3. Latency under load: Poisson arrivals at 80 % of capacity, many short requests among some long ones.
 
-The engine against the same work under `@serve.batch`: whatever has gathered runs as one batch until its longest request
-is done, while the next ones gather. Both step the same networks over only those rows that still climb.
+The engine against the same work in static batches, as `@serve.batch` makes them: whatever has gathered runs until its
+longest request is done, while the next ones gather. Both step the same networks over only those rows that still climb.
 """
 
 import asyncio
@@ -38,22 +38,47 @@ def measure(subjects: Subjects, engine: Engine, *, seconds: float = SECONDS) -> 
 
     ours = asyncio.run(replay(subjects, arrivals, continuous))
     loop.stop()
-    theirs = asyncio.run(replay(subjects, arrivals, batched(engine)))
+    theirs = asyncio.run(replay(subjects, arrivals, Batches(engine)))
     return [
-        report.row(name, [value], unit=unit, baseline="serve_batch", baseline_values=[against])
+        report.row(name, [value], unit=unit, baseline="static_batches", baseline_values=[against])
         for (name, unit, value), (_, _, against) in zip(figures(ours), figures(theirs), strict=True)
     ]
 
 
-def batched(engine: Engine) -> Ask:
-    """The same engine behind Ray Serve's static batches."""
-    from ray import serve
+class Batches:
+    """Static batches over the same engine, gathered as `@serve.batch` gathers them, which runs in replicas alone.
 
-    @serve.batch(max_batch_size=BATCH, batch_wait_timeout_s=WAIT_S)
-    async def batch(ascents: list[Ascent]) -> list[Any]:
-        return await asyncio.to_thread(engine.ascend, ascents)
+    The first of a batch waits WAIT_S for company of up to BATCH requests; the next batch gathers while this one runs.
+    """
 
-    return batch
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._waiting: asyncio.Queue[tuple[Ascent, asyncio.Future[Any]]] = asyncio.Queue()
+        self._work: asyncio.Task[None] | None = None
+
+    async def __call__(self, ascent: Ascent) -> Any:
+        self._work = self._work or asyncio.create_task(self._run())
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait((ascent, answer))
+        return await answer
+
+    async def _run(self) -> None:
+        while True:
+            batch = await self._gathered()
+            found = await asyncio.to_thread(self.engine.ascend, [ascent for ascent, _ in batch])
+            for (_, answer), each in zip(batch, found, strict=True):
+                answer.set_result(each)
+
+    async def _gathered(self) -> list[tuple[Ascent, asyncio.Future[Any]]]:
+        batch = [await self._waiting.get()]
+        until = asyncio.get_running_loop().time() + WAIT_S
+        while len(batch) < BATCH:
+            try:
+                async with asyncio.timeout_at(until):
+                    batch.append(await self._waiting.get())
+            except TimeoutError:
+                break
+        return batch
 
 
 def capacity(subjects: Subjects, engine: Engine) -> float:
