@@ -29,7 +29,7 @@ from cluster.ray_runtime import connected
 from cluster.releases import ReleaseStore
 from cluster.settings import Settings
 from fashion_nn.cagan.network import Generator as Fitter
-from fashion_nn.cgan.network import Discriminator
+from fashion_nn.cgan.architecture import networks as pair_of
 from fashion_nn.configs import to_json
 from fashion_nn.datasets.catalogue import Catalogue
 from fashion_nn.datasets.sources import PictureSource
@@ -129,7 +129,7 @@ def networks_of(trained: Mapping[str, Trained]) -> Networks:
     """The three networks of the latent engine."""
     gan = trained["cgan"]
     generator = averaged_generator(gan)
-    discriminator = gan.fill(Discriminator(gan.config, generator.n_categories), "discriminator")
+    discriminator = gan.fill(pair_of(gan.config, generator.n_categories).discriminator, "discriminator")
     return Networks(generator, discriminator, recommender(trained["dvbpr"]).look)
 
 

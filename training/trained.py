@@ -10,8 +10,8 @@ from torch import nn
 from cluster.object_store import ObjectStore
 from fashion_nn import configs
 from fashion_nn.cagan.config import CAGANConfig
+from fashion_nn.cgan.architecture import networks
 from fashion_nn.cgan.config import CGANConfig
-from fashion_nn.cgan.network import Generator
 from fashion_nn.dvbpr.config import DVBPRConfig
 from fashion_nn.latent.encoder.config import EncoderConfig
 from fashion_nn.state_files import StateError
@@ -50,11 +50,9 @@ def load(store: ObjectStore, record: RunRecord) -> Trained:
     return Trained(record, config, state["step"])
 
 
-def averaged_generator(gan: Trained) -> Generator:
+def averaged_generator(gan: Trained) -> nn.Module:
     """The generator of a finished cgan run, as it is published: the average of its weights."""
-    generator = Generator(gan.config, len(gan.record.identity["categories"]))
-    gan.fill(generator, "average")
-    return generator
+    return gan.fill(networks(gan.config, len(gan.record.identity["categories"])).generator, "average")
 
 
 def generator_identity(gan: Trained) -> list[str]:

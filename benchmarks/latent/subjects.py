@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from fashion_nn.cgan import config as cgan_configs
+from fashion_nn.cgan.architecture import networks as pair_of
 from fashion_nn.cgan.config import CGANConfig
-from fashion_nn.cgan.network import Discriminator, Generator
 from fashion_nn.configs import from_json
 from fashion_nn.dvbpr import config as dvbpr_configs
 from fashion_nn.dvbpr.config import DVBPRConfig
@@ -61,7 +61,7 @@ def of_release(folder: Path) -> Subjects:
     manifest = json.loads((folder / "manifest.json").read_text())
     count, configs = len(manifest["categories"]), manifest["configs"]
     cgan, dvbpr = from_json(CGANConfig, configs["cgan"]), from_json(DVBPRConfig, configs["dvbpr"])
-    pair = nn.ModuleDict({"generator": Generator(cgan, count), "discriminator": Discriminator(cgan, count)})
+    pair = nn.ModuleDict(pair_of(cgan, count)._asdict())
     pair.load_state_dict(load_file(folder / "cgan.safetensors"))
     look = Look(dvbpr)
     look.load_state_dict(load_file(folder / "dvbpr.safetensors"))
@@ -86,7 +86,7 @@ def of_size(size: str) -> Subjects:
     """Random weights of a size: what a step costs does not depend on them."""
     torch.manual_seed(0)
     cgan, dvbpr = getattr(cgan_configs, size)(), getattr(dvbpr_configs, size)()
-    networks = Networks(Generator(cgan, CATEGORIES), Discriminator(cgan, CATEGORIES), Look(dvbpr))
+    networks = Networks(*pair_of(cgan, CATEGORIES), Look(dvbpr))
     tastes = torch.randn(100, dvbpr.dimensions)
     return Subjects(networks=frozen(networks), tastes=tastes, bank=None, encoder=None, trained=False)
 
