@@ -28,8 +28,8 @@ class CGANConfig:
 
     # r3gan
     generator_widths: tuple[int, ...] = (256, 256, 128, 64, 32, 32)  # channels at 4×4, 8×8, … up to the picture
-    discriminator_widths: tuple[int, ...] = (32, 32, 64, 128, 256, 256)  # channels at the picture, half of it, … 4×4
-    patch: Literal[1, 2] = 1  # pixels, square, that the finest stage has one feature for: what the widths count up to
+    discriminator_widths: tuple[int, ...] = (32, 32, 64, 128, 256, 256)  # channels at the patches, half of that, … 4×4
+    discriminator_patch: Literal[1, 2] = 1  # pixels, square, that its first stage has one feature for
     blocks: int = 1  # residual blocks at every resolution
     group_width: int = 16  # channels of a group in a block's 3×3 convolution
     penalty_weight: float = 2.0  # γ of both gradient penalties
@@ -82,15 +82,14 @@ class CGANConfig:
             checks.at_least(field, getattr(self, field), 0)
         checks.within("last_beta2", self.last_beta2, 0.0, 0.9999)
         if self.architecture == "r3gan":
-            checks.one_of("patch", self.patch, (1, 2))
-            stages = (self.picture_size // self.patch // 4).bit_length()
-            for field in ("generator_widths", "discriminator_widths"):
-                widths = getattr(self, field)
+            checks.one_of("discriminator_patch", self.discriminator_patch, (1, 2))
+            for field, finest in (
+                ("generator_widths", self.picture_size),
+                ("discriminator_widths", self.picture_size // self.discriminator_patch),
+            ):
+                widths, stages = getattr(self, field), (finest // 4).bit_length()
                 if len(widths) != stages:
-                    raise ValueError(
-                        f"{field} is {widths}, but must be {stages} widths for pictures of {self.picture_size} pixels "
-                        f"in patches of {self.patch}"
-                    )
+                    raise ValueError(f"{field} is {widths}, but must be {stages} widths, for 4 to {finest} pixels")
                 for width in widths:
                     checks.multiple_of(field, 2 * width, self.group_width)
 

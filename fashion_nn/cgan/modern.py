@@ -3,8 +3,8 @@
 Residual blocks without normalisation layers: 1×1 to twice the channels, grouped 3×3, 1×1 back, biased leaky ReLUs
 between them, and a last convolution that starts at zero (as in Fixup, Zhang et al., ICLR 2019). A resolution is doubled
 and halved through the low-pass filter [1, 3, 3, 1], a 4×4 map is spanned by learnt basis maps. So no picture touches
-another one of its batch, and training and evaluation compute the same. With `patch` = 2 the stages at the picture's own
-resolution, the dearest ones, are left out: the last features of G paint 2×2 pixels each, the first ones of D see them.
+another one of its batch, and training and evaluation compute the same. D may leave out the stage at the picture's own
+resolution, the dearest one, and begin with features of 2×2 pixels each. (G may not: it paints checkerboards then.)
 
 D has no fixed scale of its own: a critic that was trained on differences (`loss.relativistic_discriminator`) says which
 of two pictures is more real. `Discriminator.calibrate` turns it into the realism that everything else knows.
@@ -45,22 +45,13 @@ class Generator(nn.Module):
             size = LOWEST * 2**number
             layers += [Resampling(inputs, outputs, size, 2 * size), *stage(outputs, blocks, depth, config.group_width)]
         self.layers = nn.Sequential(*layers)
-        self.patch = config.patch
-        self.colours = convolution(widths[-1], 3 * config.patch**2, 1)
-        self._start_patches_plain()
+        self.colours = convolution(widths[-1], 3, 1)
 
     def forward(self, codes: Tensor, category: Tensor) -> Tensor:
         amounts = self.amounts(torch.cat([codes, self.embedding(category)], 1))
         features = (self.basis * amounts[:, :, None, None]).contiguous(memory_format=torch.channels_last)
-        colours = self.colours(through(self.layers, features).to(self.colours.weight.dtype))
-        pictures = F.pixel_shuffle(colours, self.patch)
+        pictures = self.colours(through(self.layers, features).to(self.colours.weight.dtype))
         return pictures if self.training else pictures.clamp(-1, 1)
-
-    @torch.no_grad()
-    def _start_patches_plain(self) -> None:
-        """The pixels of a patch start alike: no checkerboard to unlearn (Aitken et al., 2017)."""
-        weight, pixels = self.colours.weight, self.patch**2
-        weight.copy_(weight[::pixels].repeat_interleave(pixels, 0))
 
 
 class Discriminator(nn.Module):
@@ -105,11 +96,12 @@ class Critic(nn.Module):
         super().__init__()
         widths, blocks = config.discriminator_widths, config.blocks
         depth = blocks * len(widths)
-        self.patch = config.patch
-        self.pixels = convolution(3 * config.patch**2, widths[0], 1)
+        self.patch = config.discriminator_patch
+        self.pixels = convolution(3 * self.patch**2, widths[0], 1)
+        self._start_with_means()
         layers: list[nn.Module] = []
         for number, (inputs, outputs) in enumerate(pairwise(widths)):
-            size = config.picture_size // config.patch // 2**number
+            size = config.picture_size // self.patch // 2**number
             layers += [*stage(inputs, blocks, depth, config.group_width), Resampling(inputs, outputs, size, size // 2)]
         last = widths[-1]
         self.layers = nn.Sequential(*layers, *stage(last, blocks, depth, config.group_width))
@@ -121,6 +113,13 @@ class Critic(nn.Module):
         maps = through(self.layers, self.pixels(F.pixel_unshuffle(pictures, self.patch)))
         features = (maps.to(self.basis.dtype) * self.basis).sum((2, 3))
         return (self.projection(features) * self.embedding(category)).sum(1)
+
+    @torch.no_grad()
+    def _start_with_means(self) -> None:
+        """All that is seen of a patch at first is its mean colour: a random mixture of its pixels is mostly noise."""
+        pixels = self.patch**2
+        of_means = convolution(3, len(self.pixels.weight), 1).weight
+        self.pixels.weight.copy_(of_means.repeat_interleave(pixels, 1) / pixels)
 
 
 class Block(nn.Module):

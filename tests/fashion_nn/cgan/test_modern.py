@@ -37,7 +37,7 @@ def test_pictures_of_128_pixels_take_one_more_stage():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"generator_widths": (16, 16, 8, 8)}, "generator_widths is .*, but must be 5 widths for pictures of 64"),
+        ({"generator_widths": (16, 16, 8, 8)}, "generator_widths is .*, but must be 5 widths, for 4 to 64 pixels"),
         ({"discriminator_widths": (8, 8, 16, 16, 10)}, "discriminator_widths is 20, but must be a positive multiple"),
         ({"penalised_every": 0}, "penalised_every is 0, but must be at least 1"),
     ],
@@ -67,35 +67,24 @@ def test_resolutions_are_changed_as_by_pytorch():
     torch.testing.assert_close(resampled(features, lowpass(8, 4)), halved)
 
 
-PATCHED = dataclasses.replace(
-    config.modern_debug(), patch=2, generator_widths=(16, 16, 16, 8), discriminator_widths=(8, 16, 16, 16)
-)
+PATCHED = dataclasses.replace(config.modern_debug(), discriminator_patch=2, discriminator_widths=(8, 16, 16, 16))
 
 
 def test_patches_take_one_stage_less():
-    generator, discriminator = networks(PATCHED, 3)
-    codes, category = torch.rand(2, 8), torch.tensor([0, 2])
-    assert shapes_of(generator, (Block,), codes, category)[-1] == (8, 32, 32)
-    pictures = generator(codes, category)
-    assert pictures.shape == (2, 3, 64, 64)
-    assert shapes_of(discriminator, (Block,), pictures, category)[0] == (8, 32, 32)
+    shapes = shapes_of(Discriminator(PATCHED, 3), (Block,), torch.zeros(2, 3, 64, 64), torch.tensor([0, 2]))
+    assert shapes == [(8, 32, 32), (16, 16, 16), (16, 8, 8), (16, 4, 4)]
 
 
-def test_the_pixels_of_a_patch_start_alike_and_learn_apart():
-    generator = Generator(PATCHED, 3)
-    pictures = generator(torch.rand(2, 8), torch.tensor([0, 2]))
-    torch.testing.assert_close(pictures, F.interpolate(pictures[:, :, ::2, ::2], scale_factor=2))
-    pictures[:, :, ::2, ::2].sum().backward()
-    first, second = generator.colours.weight.grad[:2]
-    assert first.abs().sum() > 0
-    assert second.abs().sum() == 0
-
-
-def test_the_discriminator_sees_every_pixel():
+def test_patches_start_as_their_means_and_every_pixel_counts():
     discriminator = Discriminator(PATCHED, 3)
-    pictures = torch.rand(1, 3, 64, 64, requires_grad=True)
-    discriminator(pictures, torch.tensor([1])).backward()
+    pictures, category = torch.rand(1, 3, 64, 64, requires_grad=True), torch.tensor([1])
+    means = F.interpolate(F.avg_pool2d(pictures, 2), scale_factor=2)
+    realism = discriminator(pictures, category)
+    torch.testing.assert_close(realism, discriminator(means, category))
+    realism.backward()
     assert (pictures.grad != 0).all()
+    seen = discriminator.critic.pixels.weight.grad.unflatten(1, (3, 4))
+    assert (seen[:, :, 0] != seen[:, :, 1]).all()
 
 
 def test_no_picture_touches_another():
