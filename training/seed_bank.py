@@ -64,7 +64,7 @@ def compute(
         bank = joined(parts, n_categories)
         if not climbed:
             return bank
-        shared, start, climbing = ray.put(networks), ray.put(bank), task(ascended)
+        start, climbing = ray.put(bank), task(ascended)
         shards = list(shards_of(n_categories, len(centres), TASTES))
         tasks = {climbing.remote(shared, start, centres[each.begin : each.end], each, config): each for each in shards}
         return bank + joined(gathered(tasks, told(drawn, config.rows)), n_categories)

@@ -22,7 +22,10 @@ from fashion_nn.latent.objective import Networks
 
 
 def folded(networks: Networks, *, dtype: torch.dtype = torch.float32) -> Networks:
-    """Copies of the networks for the engine. They take and give float32, and compute in `dtype`."""
+    """Copies of the networks for the engine. They take and give float32, and compute in `dtype`.
+
+    Folded networks may be folded again, as where they went to another process, which those they come from cannot.
+    """
     plain = Networks(*(copy.deepcopy(network).eval().requires_grad_(False) for network in networks))
     made = Networks(
         folded_generator(plain.generator, dtype),
@@ -39,6 +42,8 @@ def folded_generator(generator: nn.Module, dtype: torch.dtype) -> nn.Module:
     if isinstance(generator, modern.Generator):
         generator.layers.to(dtype)
         return generator
+    if isinstance(generator, FoldedGenerator):
+        return generator.to(dtype)
     return FoldedGenerator(generator).to(dtype)
 
 
@@ -47,6 +52,8 @@ def folded_discriminator(discriminator: nn.Module, dtype: torch.dtype) -> nn.Mod
     if isinstance(discriminator, modern.Discriminator):
         discriminator.critic.layers.to(dtype)
         return discriminator
+    if isinstance(discriminator, FoldedDiscriminator):
+        return discriminator.to(dtype)
     return FoldedDiscriminator(discriminator).to(dtype)
 
 

@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 import torch
 from torch import nn
@@ -56,3 +58,12 @@ def test_in_bf16_they_take_and_give_float32(networks: Networks):
     assert {each.dtype for each in found} == {torch.float32}
     assert next(rounded.generator.layers.parameters()).dtype is torch.bfloat16
     assert (found.pictures - exact.pictures).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("changes", KINDS.values(), ids=KINDS)
+def test_what_is_folded_can_be_sent_and_folded_again(changes: dict):
+    once = folded(made(**changes))
+    again = folded(Networks(*pickle.loads(pickle.dumps(tuple(once)))))
+    codes, of = rows(once.generator.picture_size)
+    for ours, theirs in zip(scores(again, codes, of), scores(once, codes, of), strict=True):
+        assert torch.equal(ours, theirs)
