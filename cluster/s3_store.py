@@ -134,6 +134,8 @@ class S3Store(ObjectStore):
         with self._errors(prefix):
             for page in pages:
                 for found in page.get("Contents", ()):
+                    if found["Key"].endswith("/"):  # the marker of a folder, which other programs leave
+                        continue
                     yield ObjectInfo(
                         key=found["Key"].removeprefix(self.prefix),
                         size=found["Size"],

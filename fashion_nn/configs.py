@@ -52,10 +52,16 @@ def from_json(cls: type[Config], mapping: Mapping[str, Any]) -> Config:
 
 
 def differences(ours: Any, theirs: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Where a configuration and one kept as JSON differ: {field: (our value, their value)}."""
+    """Where a configuration and one kept as JSON differ: {field: (our value, their value)}.
+
+    A field that came after it was kept had the value that it has by default.
+    """
     mine = to_json(ours)
+    given = [each for each in dataclasses.fields(ours) if each.default is not dataclasses.MISSING]
+    defaults = {each.name: _plain(each.default) for each in given}
     names = [*mine, *(name for name in theirs if name not in mine)]
-    return {name: (mine.get(name), theirs.get(name)) for name in names if mine.get(name) != theirs.get(name)}
+    pairs = {name: (mine.get(name), theirs.get(name, defaults.get(name))) for name in names}
+    return {name: (now, then) for name, (now, then) in pairs.items() if now != then}
 
 
 def _names_a_config(module: ModuleType, key: str, function: Any) -> bool:

@@ -115,6 +115,12 @@ def test_listing_goes_over_pages(s3_store: S3Store, monkeypatch: pytest.MonkeyPa
     assert [info.key for info in s3_store.list("page/")] == [f"page/{number:02}" for number in range(11)]
 
 
+def test_markers_of_folders_are_no_objects(s3_store: S3Store) -> None:
+    s3_store.put("folder/object", b"")
+    s3_store._client.put_object(Bucket=s3_store.name, Key=f"{s3_store.prefix}folder/", Body=b"")
+    assert [info.key for info in s3_store.list("folder/")] == ["folder/object"]
+
+
 def test_listing_goes_over_a_thousand(s3_store: S3Store) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -124,3 +124,9 @@ def test_differences_name_the_fields_with_both_values() -> None:
         "kind": ("lsgan", "hinge"),
         "gone": (None, 1),
     }
+
+
+def test_a_field_that_came_later_had_its_default() -> None:
+    kept = {name: value for name, value in to_json(Small(steps=5)).items() if name not in ("layers", "bf16")}
+    assert differences(Small(steps=5), kept) == {}
+    assert differences(Small(steps=5, bf16=True), kept) == {"bf16": (True, False)}
