@@ -114,11 +114,11 @@ class Ledger:
 
     def write_snapshot(self) -> None:
         """Keep what has been read for those who start later, unless somebody else just did."""
+        self._snapshot = self.last  # first: where it cannot be written, it is not due again at once
         try:
             self._store.create(_snapshot_key(self.last), _packed(self._in_order()))
         except AlreadyExists:
             pass  # the same records make the same snapshot
-        self._snapshot = self.last
         for number in self._snapshots()[:-_KEPT]:
             self._store.delete(_snapshot_key(number))
 

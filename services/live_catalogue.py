@@ -24,12 +24,15 @@ from fashion_nn.state_files import load_weights
 from services.errors import UnknownItem, bad_input
 from services.incoming import Incoming
 from services.item_table import Entry, Floats
+from services.kept_looks import KeptLooks
 from services.messages import PutItemRequest
 from services.ranking import Ranker, load_ranker
 from services.release_loader import Release
 
 BATCH = 32  # pictures that Φ looks at at once
 READERS = 8  # pictures read side by side
+KEEP_AFTER = 500  # pictures looked at since looks were kept, at least
+KEEP_SHARE = 4  # ... and a quarter as many as there are
 
 
 class Looks:
@@ -59,20 +62,21 @@ class LiveCatalogue:
         self.ranker, self._looks, self._incoming, self._logger = ranker, looks, incoming, logger
         self._turn = Lock()
         self._ledger = Ledger.open(incoming.store)
+        self._kept = KeptLooks(incoming.store, ranker.release.id)
+        self._unkept = 0  # pictures looked at since looks were kept
         self._pending = list(self._ledger.changes.values())  # read, and not applied yet
         self.record = 0  # number of the last one applied
-        self._apply({})
+        self._apply(self._kept.read())
 
     def probe(self) -> None:
         """See `Ranker.probe`."""
         self.ranker.probe()
 
     def follow(self) -> None:
-        """Apply what others have recorded since, and write a snapshot of the log when it is time."""
+        """Apply what others have recorded since, and keep what spares later replicas work when it is time."""
         with self._turn:
             self._catch_up({})
-            if self._ledger.snapshot_due:
-                self._ledger.write_snapshot()
+            self._keep()
 
     def put(self, item_id: str, request: PutItemRequest, token: str) -> tuple[Change, Outcome]:
         """Record an item, durably, and apply it: the record that says so, and what became of the item.
@@ -116,6 +120,7 @@ class LiveCatalogue:
                     continue
                 self._pending.append(change)
                 self._apply(looks)
+                self._unkept += len(looks)
                 return change, outcome
 
     def _outcome(self, item_id: str, category: str | None, picture: str | None, last: Change | None) -> Outcome:
@@ -153,6 +158,14 @@ class LiveCatalogue:
         self._pending.clear()
         self.record = self._ledger.last
 
+    def _keep(self) -> None:
+        if self._ledger.snapshot_due:
+            self._ledger.write_snapshot()
+        if self._unkept > max(KEEP_AFTER, len(self._ledger.changes) // KEEP_SHARE):
+            puts = [change for change in self._ledger.changes.values() if not change.deletes]
+            self._unkept = 0  # first: where it cannot be written, it is not tried again at once
+            self._kept.write(self.record, self._held(puts))
+
     def _has_category(self, change: Change) -> bool:
         known = change.category in self.ranker.release.categories
         if not known:
@@ -173,6 +186,7 @@ class LiveCatalogue:
                 opened = [each for each in zip(batch, pool.map(self._opened, batch), strict=True) if each[1]]
                 if not opened:
                     continue
+                self._unkept += len(opened)
                 for (change, _), look in zip(opened, self._looks.of([image for _, image in opened]), strict=True):
                     if np.isfinite(look).all():
                         looks[change.picture] = look

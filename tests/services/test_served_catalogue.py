@@ -147,9 +147,9 @@ def test_a_picture_that_is_none_leaves_no_item(served: Served, name: str) -> Non
 
 def test_a_picture_that_is_too_large_leaves_no_item(served: Served) -> None:
     for data in (picture_of_somebody(1001, 1000), coat(1) + bytes(served.settings.max_picture_bytes)):
-        response = served.http.put("/v1/items/coat-1", **form({"category": "men-tops"}, picture=data))
+        response = served.http.put("/v1/items/poster", **form({"category": "men-tops"}, picture=data))
         assert refused(response, 413, "too-large")["field"] == "picture"
-    refused(served.http.delete("/v1/items/coat-1"), 404, "unknown-item")
+    refused(served.http.delete("/v1/items/poster"), 404, "unknown-item")
 
 
 def test_many_writers_at_once_lose_nothing(served: Served) -> None:
