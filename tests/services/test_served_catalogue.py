@@ -15,6 +15,7 @@ import pytest
 from cluster.object_store import open_store
 from fashion_nn import pictures
 from services.messages import PutItemRequest
+from services.replies import Contents
 from tests.services import tiny_release
 from tests.services.conftest import Served, picture_of_somebody
 from tests.services.processes import replicas
@@ -52,7 +53,12 @@ def as_before(served: Served) -> Iterator[None]:
     yield
     for item_id in set(recommended(served)) - {f"item-{at:02}" for at in range(ITEMS)}:
         assert served.http.delete(f"/v1/items/{item_id}").status_code == 200
-    assert served.http.get("/v1/release").json()["items"] == ITEMS
+    assert contents().items == ITEMS
+
+
+def contents(recommender: Any = None) -> Contents:
+    """What a Recommender holds, this application's unless told."""
+    return (recommender or handle("Recommender")).contents.remote().result(timeout_s=PATIENCE_S)
 
 
 def test_what_is_put_works_like_any_other_item(served: Served, person: bytes) -> None:
@@ -188,8 +194,10 @@ def another_recommender() -> Iterator[Any]:
     from services.recommender import Recommender
 
     options = {**OPTIONS["Recommender"], "user_config": {"release": None}}
-    yield serve.run(Recommender.options(**options).bind(), name="another", route_prefix=None)
-    serve.delete("another")
+    try:
+        yield serve.run(Recommender.options(**options).bind(), name="another", route_prefix=None)
+    finally:
+        serve.delete("another")
 
 
 def test_every_replica_sees_what_one_was_told(served: Served) -> None:
@@ -197,7 +205,7 @@ def test_every_replica_sees_what_one_was_told(served: Served) -> None:
     with another_recommender() as other:
         assert has(other, "coat-1")  # from before it started
         record = put(served, "coat-2", 2)["record"]
-        until(lambda: other.contents.remote().result(timeout_s=PATIENCE_S).record >= record)
+        until(lambda: contents(other).record >= record)
         assert has(other, "coat-2")
         request = PutItemRequest(category="men-tops", picture={"data": coat(3)})
         with ThreadPoolExecutor(12) as pool:
@@ -206,7 +214,7 @@ def test_every_replica_sees_what_one_was_told(served: Served) -> None:
             numbers = [each.result(timeout_s=PATIENCE_S).number for each in theirs]
         assert len({*ours, *numbers}) == 12
         last = max(ours + numbers)
-        until(lambda: served.http.get("/v1/release").json()["record"] >= last)
+        until(lambda: contents().record >= last)
         assert {f"theirs-{at}" for at in range(6)} <= set(recommended(served))
         until(lambda: all(has(other, f"ours-{at}") for at in range(6)))
         once = other.put_item.remote("theirs-0", request, "token 0").result(timeout_s=PATIENCE_S)
