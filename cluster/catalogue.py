@@ -29,7 +29,7 @@ from cluster.object_store import AlreadyExists, NotFound, ObjectStore
 
 _LOG = "catalogue/log"
 _SNAPSHOTS = "catalogue/snapshots"
-_PAGE = 16  # records read side by side
+_PAGE = 16  # records read side by side, at most
 _REMEMBERED = 4096  # of the latest records, by their tokens
 _KEPT = 3  # snapshots: who has just listed an older one may still read it
 SNAPSHOT_AFTER = 500  # records since the last one, at least
@@ -123,20 +123,15 @@ class Ledger:
             self._store.delete(_snapshot_key(number))
 
     def _following(self) -> Iterator[Change]:
-        """Record after record; from the second on a page at a time."""
-        number = self.last + 1
-        first = self._record(number)
-        if first is None:
-            return
-        yield first
+        """Record after record, in pages that grow: there are mostly none or one, and sometimes very many."""
+        number, page = self.last + 1, 1
         with ThreadPoolExecutor(_PAGE, thread_name_prefix="catalogue") as pool:
             while True:
-                page = range(number + 1, number + 1 + _PAGE)
-                for change in pool.map(self._record, page):
+                for change in pool.map(self._record, range(number, number + page)):
                     if change is None:
                         return
                     yield change
-                number += _PAGE
+                number, page = number + page, min(_PAGE, 2 * page)
 
     def _record(self, number: int) -> Change | None:
         try:

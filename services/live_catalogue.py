@@ -110,7 +110,8 @@ class LiveCatalogue:
                     return made, made.outcome
                 last = self._ledger.changes.get(item_id)
                 if last is not None and (last.category, last.picture) == (category, picture):
-                    return last, "unchanged"
+                    if last.deletes or self.ranker.entry(item_id) is not None:
+                        return last, "unchanged"
                 outcome = self._outcome(item_id, category, picture, last)
                 try:
                     change = self._ledger.append(

@@ -113,7 +113,7 @@ class Ranker:
     def probe(self) -> None:
         """A tiny real score, to tell whether this still works. Raises RuntimeError."""
         with self._lock:
-            looks = self.catalogue.looks[self.catalogue.shown][:8]
+            looks = self.catalogue.looks[np.flatnonzero(self.catalogue.shown)[:8]]
         if not np.isfinite(looks @ looks.T).all():
             raise RuntimeError(f"release {self.release.id}: a score is not finite")
 

@@ -180,6 +180,19 @@ def test_a_record_whose_picture_is_gone_is_left_out_and_does_not_stop_the_others
     assert set(recommended(opened(settings))) == RELEASED | {"hat"}
 
 
+def test_an_item_that_was_left_out_is_there_once_its_picture_is_sent_again(settings: Settings) -> None:
+    one, other = opened(settings), opened(settings)
+    lost = one.put("coat", request(55), "a")[0]
+    one._incoming.store.delete(lost.picture)
+    other.follow()
+    assert "coat" not in recommended(other)
+    change, outcome = other.put("coat", request(55), "b")
+    assert outcome == "created" and change.picture == lost.picture
+    one.follow()
+    for live in (one, other, opened(settings)):
+        assert "coat" in recommended(live) and live.record == 2
+
+
 def test_a_crash_between_picture_and_record_leaves_no_item(settings: Settings) -> None:
     class Crash(BaseException):
         """The process ends here."""
