@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cluster.settings import Settings
 
 MAX_KEY_BYTES = 1024
-_PICTURE_SUFFIXES = {"jpg", "png", "webp"}
+_PICTURE_BEGINNINGS = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"RIFF": "webp"}
 
 
 class StoreError(Exception):
@@ -151,10 +151,15 @@ class ObjectStore(ABC):
 def picture_key(data: bytes, *, suffix: str) -> str:
     """`images/ab/abcd….jpg`: where a picture with this content is kept."""
     suffix = suffix.removeprefix(".").lower().replace("jpeg", "jpg")
-    if suffix not in _PICTURE_SUFFIXES:
-        raise ValueError(f"suffix {suffix!r} is none of {sorted(_PICTURE_SUFFIXES)}")
+    if suffix not in _PICTURE_BEGINNINGS.values():
+        raise ValueError(f"suffix {suffix!r} is none of {sorted(_PICTURE_BEGINNINGS.values())}")
     digest = hashlib.sha256(data).hexdigest()
     return f"images/{digest[:2]}/{digest}.{suffix}"
+
+
+def picture_suffix(data: bytes) -> str:
+    """The ending for an encoded picture (JPEG, PNG or WebP), by its first bytes."""
+    return next(suffix for beginning, suffix in _PICTURE_BEGINNINGS.items() if data.startswith(beginning))
 
 
 def content_type_of(key: str) -> str:

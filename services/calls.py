@@ -1,7 +1,8 @@
 """Calls from the gateway to the deployments: one deadline, another try where that is safe, one list of errors.
 
-Everything that is called can be repeated: replies depend on the request alone, and what is stored is stored by its
-content. So a call that lost its replica, or met two deployments between releases, is made again.
+Everything that is called can be repeated: replies depend on the request alone, what is stored is stored by its content,
+and what changes the catalogue carries a token by which it is done once. So a call that lost its replica, or met two
+deployments between releases, is made again.
 """
 
 import asyncio

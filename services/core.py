@@ -40,6 +40,8 @@ class RecommenderHandle(Protocol):
     score: Method
     recommend: Method
     item: Method
+    put_item: Method
+    delete_item: Method
     contents: Method
     release_id: Method
 
@@ -152,6 +154,21 @@ class Core:
         (item,) = await asked.encoding(self._offers(reply.offers, inline))
         return messages.ItemAnswer(item=item, **asked.facts(request_id))
 
+    async def put_item(self, item_id: str, request: messages.PutItemRequest, request_id: str) -> messages.PutItemAnswer:
+        """Add or replace an item. Raises BadInput, TooLarge."""
+        token = secrets.token_hex(16)  # one for all tries: what an earlier one has done is not done again
+        reply, asked = await self._ask(lambda: self.recommender.put_item.remote(item_id, request, token))
+        (item,) = await asked.encoding(self._offers([reply.offer], request.inline))
+        return messages.PutItemAnswer(item=item, outcome=reply.outcome, record=reply.number, **asked.facts(request_id))
+
+    async def delete_item(self, item_id: str, request_id: str) -> messages.DeleteItemAnswer:
+        """Take an item out of the catalogue. Raises UnknownItem where there never was one."""
+        token = secrets.token_hex(16)
+        reply, asked = await self._ask(lambda: self.recommender.delete_item.remote(item_id, token))
+        return messages.DeleteItemAnswer(
+            item_id=item_id, outcome=reply.outcome, record=reply.number, **asked.facts(request_id)
+        )
+
     async def release(self, request_id: str) -> messages.ReleaseAnswer:
         """What serves. Raises NoRelease."""
         reply, asked = await self._ask(lambda: self.recommender.contents.remote())
@@ -159,6 +176,7 @@ class Core:
             deployments=await self.deployments(),
             categories=list(reply.categories),
             items=reply.items,
+            record=reply.record,
             shoppers=reply.shoppers,
             configs=reply.configs,
             metrics=reply.metrics,

@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services import bodies, events, messages
-from services.checking import refusal
+from services.checking import checked, refusal
 from services.core import Core
 from services.door import Door, Permits, problem_response
 from services.errors import ServiceError, http_problem
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+ITEM = "/v1/items/{item_id:path}"
 SCHEMAS = "#/components/schemas/{model}"
 FORM_OVERHEAD = 2**20  # bytes of a body beside its pictures
 UPLOADS = 3  # pictures of one request: person, worn, wanted
@@ -43,9 +44,10 @@ def face(
     app = FastAPI(title="Atelier", version="1", redoc_url=None)
     for path, kind, answer, call in calls(core):
         _post(app, path, kind, answer, call, max_picture_bytes, core.watch if kind in WATCHED else None, logger)
+    _items(app, core, max_picture_bytes)
     _gets(app, core)
     _problems(app)
-    _describe_requests(app, [kind for _, kind, _, _ in calls(core)])
+    _describe_requests(app, [*(kind for _, kind, _, _ in calls(core)), messages.PutItemRequest])
     app.add_middleware(
         Door,
         permits=Permits(permits),
@@ -109,12 +111,33 @@ def _post(
     )
 
 
-def _gets(app: FastAPI, core: Core) -> None:
-    @app.get("/v1/items/{item_id:path}", response_model=messages.ItemAnswer, responses=_failures())
+def _items(app: FastAPI, core: Core, max_picture_bytes: int) -> None:
+    """The catalogue, item by item."""
+
+    @app.put(
+        ITEM,
+        description=messages.PutItemRequest.__doc__,
+        response_model=messages.PutItemAnswer,
+        responses=_failures(),
+        openapi_extra={"requestBody": {"required": True, "content": _content(messages.PutItemRequest)}},
+    )
+    async def put_item(request: Request, item_id: str) -> Response:
+        name = checked(messages.ItemName, {"item_id": item_id})
+        message = await bodies.read(request, messages.PutItemRequest, max_picture_bytes=max_picture_bytes)
+        return written(await core.put_item(name.item_id, message, request.state.request_id))
+
+    @app.delete(ITEM, response_model=messages.DeleteItemAnswer, responses=_failures())
+    async def delete_item(request: Request, item_id: str) -> Response:
+        """Take an item out of the catalogue. Once more is fine."""
+        return written(await core.delete_item(item_id, request.state.request_id))
+
+    @app.get(ITEM, response_model=messages.ItemAnswer, responses=_failures())
     async def item(request: Request, item_id: str, inline: Annotated[bool, Query()] = False) -> Response:
         """One catalogue entry."""
         return written(await core.item(item_id, request.state.request_id, inline=inline))
 
+
+def _gets(app: FastAPI, core: Core) -> None:
     @app.get("/v1/release", response_model=messages.ReleaseAnswer, responses=_failures())
     async def release(request: Request) -> Response:
         """What serves."""

@@ -13,6 +13,8 @@ from services.errors import BadInput, TooLarge, UnknownDesign
 from services.messages import PictureInput
 from services.replies import Offers
 
+PUBLISHED_BYTES, PUBLISHED_PIXELS = 10 * 2**20, 25_000_000  # of pictures that were trained on, at most
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DesignRecord:
@@ -50,8 +52,12 @@ class Incoming:
             raise BadInput(f"{field}: {error}", field=field, value=f"{len(data)} bytes", limit=limit) from error
 
     def stored(self, key: str) -> Image.Image:
-        """A picture of the bucket. Raises StoreError, PictureError."""
-        return pictures.decode(self.store.get(key))
+        """A picture of the bucket, whether it was published or sent. Raises StoreError, PictureError."""
+        limits = {
+            "max_bytes": max(self.max_bytes, PUBLISHED_BYTES),
+            "max_pixels": max(self.max_pixels, PUBLISHED_PIXELS),
+        }
+        return pictures.decode(self.store.get(key), **limits)
 
     def named(self, picture: PictureInput, field: str, item: Offers | None) -> Image.Image:
         """The picture that a request names, with the catalogue's entry where it names an item."""

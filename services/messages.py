@@ -101,6 +101,12 @@ class PictureInput(Message):
         return self
 
 
+class ItemName(Message):
+    """Which item: it stands in the path."""
+
+    item_id: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
+
+
 MOST_RESTARTS = 64
 Restarts = Annotated[int, Field(ge=1, le=MOST_RESTARTS, description="starts of the ascent; the best are kept")]
 Starts = Annotated[
@@ -249,6 +255,13 @@ class FittingRequest(Request):
         """The first half of the composed path, designed."""
         shared = ("shopper", "category", "k", "restarts", "starts", "steps", "realism", "seed")
         return DesignRequest(**{name: getattr(self, name) for name in shared})
+
+
+class PutItemRequest(Request):
+    """An item of the catalogue, new or in place of the one of that id. The same again changes nothing."""
+
+    category: Identity
+    picture: Upload
 
 
 # --- What those who watch are told before the answer
@@ -403,12 +416,32 @@ class ItemAnswer(Answer):
     item: Item
 
 
+Record = Annotated[int, Field(description="number of the record of the live catalogue that says so")]
+
+
+class PutItemAnswer(Answer):
+    """The item as it is from now on, durably."""
+
+    item: Item
+    outcome: Literal["created", "replaced", "unchanged"]
+    record: Record
+
+
+class DeleteItemAnswer(Answer):
+    """There is no such item any more, durably; `unchanged` where it had been deleted before."""
+
+    item_id: str
+    outcome: Literal["deleted", "unchanged"]
+    record: Record
+
+
 class ReleaseAnswer(Answer):
     """The release of every deployment (they differ while one is being rolled out) and what it contains."""
 
     deployments: dict[str, str | None]
     categories: list[str]
-    items: int
+    items: int = Field(description="of the release, with what was put and deleted since")
+    record: int = Field(description="the last one of the live catalogue that the replica asked has applied")
     shoppers: int
     configs: dict[str, Any]
     metrics: dict[str, Any]

@@ -1,8 +1,9 @@
 """Preference scores over the catalogue, x(u, i) = θ_u·Φ(X_i): plain arrays of one release, no Ray."""
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -11,23 +12,12 @@ from numpy.typing import NDArray
 
 from fashion_nn.dvbpr.fold_in import Usual, fold_in, fold_in_among
 from services.errors import UnknownItem, UnknownShopper
+from services.item_table import Entry, Floats, ItemTable
 from services.messages import RecommendRequest, ScoreRequest, Shopper
 from services.release_loader import Release
 from services.replies import Contents, OfferedItem, Offers, Scores, StoredPicture, Taste, Work
 
 OTHERS = 2048  # items that liked ones are set against in the fold-in
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Catalogue:
-    """The items of a release and their looks [n, K]."""
-
-    item_ids: list[str]
-    position: dict[str, int]
-    category: NDArray[np.int64]  # [n], into `categories`
-    pictures: list[str]  # keys in the bucket
-    looks: Floats
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,12 +33,33 @@ class Shoppers:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranker:
-    """Scores and ranks with one release."""
+    """Scores and ranks with one release, and with what became of its items since. Safe between threads."""
 
     release: Release
-    catalogue: Catalogue
+    catalogue: ItemTable
     shoppers: Shoppers
     decay: float  # λ_θ of the training
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)  # around every look at the catalogue
+
+    def change(self, put: Collection[Entry], dropped: Collection[str]) -> None:
+        """Add, replace and drop items: all at once, as far as any request can tell."""
+        with self._lock:
+            self.catalogue.drop(dropped)
+            for entry in put:
+                self.catalogue.put(entry)
+
+    def entry(self, item_id: str) -> Entry | None:
+        """What there is of an item; None where there is no such item."""
+        with self._lock:
+            at = self.catalogue.position.get(item_id)
+            if at is None:
+                return None
+            return Entry(
+                item_id=item_id,
+                category=int(self.catalogue.category[at]),
+                picture=self.catalogue.pictures[at],
+                look=self.catalogue.looks[at].copy(),
+            )
 
     def taste(self, shopper: Shopper) -> Taste:
         """A known shopper's taste, or that of a new one by what they like. Raises UnknownShopper, UnknownItem.
@@ -57,35 +68,41 @@ class Ranker:
         preference against realism on that scale.
         """
         began = time.perf_counter()
-        vector = self._vector(shopper)
+        with self._lock:
+            vector = self._vector(shopper)
         return Taste(vector=vector, release=self.release.id, work=_since(began))
 
     def score(self, request: ScoreRequest) -> Scores:
         """Preference scores of the items asked for. Raises UnknownShopper, UnknownItem."""
         began = time.perf_counter()
-        looks = self.catalogue.looks[self._positions(request.items, "items")]
-        scores = looks @ self._vector(request.shopper)
+        with self._lock:
+            looks = self.catalogue.looks[self._positions(request.items, "items")]
+            scores = looks @ self._vector(request.shopper)
         return Scores(scores=tuple(map(float, scores)), release=self.release.id, work=_since(began))
 
     def recommend(self, request: RecommendRequest) -> Offers:
         """The best items that the request allows. Raises UnknownShopper, UnknownItem, BadInput (a category)."""
         began = time.perf_counter()
-        scores = self.catalogue.looks @ self._vector(request.shopper)
-        scores[~self._allowed(request)] = -np.inf
-        best = largest(scores, request.k)
-        offers = tuple(self._offer(at, float(scores[at])) for at in best if np.isfinite(scores[at]))
+        with self._lock:
+            scores = self.catalogue.looks @ self._vector(request.shopper)
+            scores[~self._allowed(request)] = -np.inf
+            best = largest(scores, request.k)
+            offers = tuple(self._offer(at, float(scores[at])) for at in best if np.isfinite(scores[at]))
         return Offers(offers=offers, release=self.release.id, work=_since(began))
 
     def item(self, item_id: str) -> Offers:
         """One item, without a score. Raises UnknownItem."""
-        (at,) = self._positions([item_id], "item_id")
-        return Offers(offers=(self._offer(int(at)),), release=self.release.id, work=Work())
+        with self._lock:
+            (at,) = self._positions([item_id], "item_id")
+            offer = self._offer(int(at))
+        return Offers(offers=(offer,), release=self.release.id, work=Work())
 
-    def contents(self) -> Contents:
-        """What the release holds."""
+    def contents(self, record: int = 0) -> Contents:
+        """What there is. record: the last one of the live catalogue that has been applied."""
         return Contents(
             categories=self.release.categories,
-            items=len(self.catalogue.item_ids),
+            items=len(self.catalogue.position),
+            record=record,
             shoppers=len(self.shoppers.position),
             configs=self.release.manifest.get("configs", {}),
             metrics=self.release.manifest.get("metrics", {}),
@@ -95,7 +112,8 @@ class Ranker:
 
     def probe(self) -> None:
         """A tiny real score, to tell whether this still works. Raises RuntimeError."""
-        looks = self.catalogue.looks[:8]
+        with self._lock:
+            looks = self.catalogue.looks[np.flatnonzero(self.catalogue.shown)[:8]]
         if not np.isfinite(looks @ looks.T).all():
             raise RuntimeError(f"release {self.release.id}: a score is not finite")
 
@@ -114,9 +132,9 @@ class Ranker:
         return taste * min(1.0, self.shoppers.usual_length / max(1e-12, float(np.linalg.norm(taste))))
 
     def _sample(self) -> NDArray[np.int64]:
-        """The same items every time, spread over the catalogue."""
-        n = len(self.catalogue.item_ids)
-        return np.arange(n) if n <= OTHERS else np.random.default_rng(0).choice(n, OTHERS, replace=False)
+        """Rows of items spread over the catalogue, the same every time for the same ones."""
+        rows = np.flatnonzero(self.catalogue.shown)
+        return rows if len(rows) <= OTHERS else np.random.default_rng(0).choice(rows, OTHERS, replace=False)
 
     def _known(self, user_id: str) -> int:
         try:
@@ -129,17 +147,17 @@ class Ranker:
     def _positions(self, item_ids: Sequence[str], field: str) -> NDArray[np.int64]:
         unknown = [item_id for item_id in item_ids if item_id not in self.catalogue.position]
         if unknown:
-            raise UnknownItem(f"no item {unknown[0]!r} in this release", field=field, value=unknown[0])
+            raise UnknownItem(f"no item {unknown[0]!r} in the catalogue", field=field, value=unknown[0])
         return np.array([self.catalogue.position[item_id] for item_id in item_ids], dtype=np.int64)
 
     def _allowed(self, request: RecommendRequest) -> NDArray[np.bool_]:
-        allowed = np.ones(len(self.catalogue.item_ids), dtype=bool)
-        for field, names in (
+        allowed = self.catalogue.shown.copy()
+        for name, names in (
             ("category", None if request.category is None else [request.category]),
             ("filters.categories", request.filters.categories),
         ):
             if names is not None:
-                allowed &= np.isin(self.catalogue.category, self._class_ids(field, names))
+                allowed &= np.isin(self.catalogue.category, self._class_ids(name, names))
         allowed[self._found(request.filters.exclude)] = False
         if request.exclude_bought:
             allowed[self._found(self._bought(request.shopper))] = False
@@ -171,17 +189,17 @@ def load_ranker(release: Release) -> Ranker:
     """The tables of a release."""
     items = pq.read_table(release.folder / "items.parquet")
     users = pq.read_table(release.folder / "users.parquet")
-    item_ids, user_ids = items["item_id"].to_pylist(), users["user_id"].to_pylist()
-    tastes = _vectors(users["taste"])
+    config = release.manifest["configs"]["dvbpr"]
+    user_ids, dimensions = users["user_id"].to_pylist(), int(config["dimensions"])
+    tastes = _vectors(users["taste"], dimensions)
     class_of = {name: at for at, name in enumerate(release.categories)}
     return Ranker(
         release=release,
-        catalogue=Catalogue(
-            item_ids=item_ids,
-            position={item_id: at for at, item_id in enumerate(item_ids)},
+        catalogue=ItemTable(
+            item_ids=items["item_id"].to_pylist(),
             category=np.array([class_of[name] for name in items["category"].to_pylist()], dtype=np.int64),
             pictures=items["picture"].to_pylist(),
-            looks=_vectors(items["look"]),
+            looks=_vectors(items["look"], dimensions),
         ),
         shoppers=Shoppers(
             position={user_id: at for at, user_id in enumerate(user_ids)},
@@ -190,7 +208,7 @@ def load_ranker(release: Release) -> Ranker:
             usual_length=float(np.median(np.linalg.norm(tastes, axis=1))) if len(tastes) else np.inf,
             usual=Usual.of(tastes) if len(tastes) > 1 and np.ptp(tastes, axis=0).any() else None,
         ),
-        decay=max(1e-6, float(release.manifest["configs"]["dvbpr"]["taste_decay"])),
+        decay=max(1e-6, float(config["taste_decay"])),
     )
 
 
@@ -201,11 +219,10 @@ def largest(values: NDArray[np.floating], k: int) -> list[int]:
     return [int(at) for at in near[np.lexsort((near, -values[near]))]]
 
 
-def _vectors(column: pa.ChunkedArray) -> Floats:
+def _vectors(column: pa.ChunkedArray, dimensions: int) -> Floats:
     """A column of equally long lists as an array [n, K]."""
-    rows = column.combine_chunks()
-    flat = rows.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    return flat.reshape(len(rows), -1 if len(rows) else 0)
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+    return flat.reshape(-1, dimensions)
 
 
 def _since(began: float) -> Work:

@@ -1,40 +1,96 @@
-"""The Recommender: scores, recommendations, tastes and catalogue entries of a release."""
+"""The Recommender: scores, recommendations, tastes and catalogue entries of a release, and the live catalogue."""
+
+import asyncio
+from typing import Any
 
 from ray import serve
 
+from cluster.object_store import StoreError
 from services.deployment import ReleaseDeployment
-from services.messages import RecommendRequest, ScoreRequest, Shopper
-from services.ranking import Ranker, load_ranker
-from services.replies import Contents, Offers, Scores, Taste
+from services.devices import replica_device
+from services.incoming import incoming
+from services.live_catalogue import LiveCatalogue, load_live_catalogue
+from services.messages import PutItemRequest, RecommendRequest, ScoreRequest, Shopper
+from services.replies import Contents, OfferedItem, Offers, Recorded, Scores, StoredPicture, Taste, Work
+
+READ_ON_S = 1.0  # how often a replica looks for what others have recorded
 
 
 @serve.deployment
-class Recommender(ReleaseDeployment[Ranker]):
+class Recommender(ReleaseDeployment[LiveCatalogue]):
     """Answers from tables; each call is one product of matrices."""
 
     def __init__(self) -> None:
-        super().__init__(load_ranker)
+        super().__init__(
+            lambda release: load_live_catalogue(release, replica_device(), incoming(self.settings), self.logger)
+        )
+        self._reading: asyncio.Task[None] | None = None
 
     async def taste(self, shopper: Shopper) -> Taste:
         """See `Ranker.taste`."""
-        return (await self.in_networks(self._ranker.taste, shopper))[0]
+        return (await self.in_networks(self._live.ranker.taste, shopper))[0]
 
     async def score(self, request: ScoreRequest) -> Scores:
         """See `Ranker.score`."""
-        return (await self.in_networks(self._ranker.score, request))[0]
+        return (await self.in_networks(self._live.ranker.score, request))[0]
 
     async def recommend(self, request: RecommendRequest) -> Offers:
         """See `Ranker.recommend`."""
-        return (await self.in_networks(self._ranker.recommend, request))[0]
+        return (await self.in_networks(self._live.ranker.recommend, request))[0]
 
     async def item(self, item_id: str) -> Offers:
         """See `Ranker.item`."""
-        return self._ranker.item(item_id)
+        return (await self.in_networks(self._live.ranker.item, item_id))[0]
+
+    async def put_item(self, item_id: str, request: PutItemRequest, token: str) -> Recorded:
+        """Durable, and seen by this replica, once it returns; see `LiveCatalogue.put`."""
+        live = self._live
+        (change, outcome), took_ms = await self.on_pictures(live.put, item_id, request, token)
+        picture = StoredPicture(key=change.picture)
+        return Recorded(
+            number=change.number,
+            outcome=outcome,
+            offer=OfferedItem(item_id=item_id, category=change.category, picture=picture),
+            release=live.ranker.release.id,
+            work=Work(compute_ms=took_ms),
+        )
+
+    async def delete_item(self, item_id: str, token: str) -> Recorded:
+        """The same; see `LiveCatalogue.delete`."""
+        live = self._live
+        (change, outcome), took_ms = await self.on_pictures(live.delete, item_id, token)
+        work = Work(compute_ms=took_ms)
+        return Recorded(number=change.number, outcome=outcome, release=live.ranker.release.id, work=work)
 
     async def contents(self) -> Contents:
         """See `Ranker.contents`."""
-        return self._ranker.contents()
+        live = self._live
+        return (await self.in_networks(live.ranker.contents, live.record))[0]
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """See `ReleaseDeployment.reconfigure`."""
+        await super().reconfigure(user_config)
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_on())
+
+    async def _read_on(self) -> None:
+        """Apply what is recorded elsewhere, for as long as this replica lives."""
+        failing = False
+        while True:
+            await asyncio.sleep(READ_ON_S)
+            if self.shelf.release_id is None:
+                continue
+            try:
+                await asyncio.to_thread(self._live.follow)
+            except StoreError as error:
+                if not failing:
+                    self.logger.warning("cannot read the log of the live catalogue: %s", error)
+                failing = True
+            except Exception:
+                self.logger.exception("the live catalogue could not be brought up to its log")
+            else:
+                failing = False
 
     @property
-    def _ranker(self) -> Ranker:
+    def _live(self) -> LiveCatalogue:
         return self.shelf.current()[1]

@@ -1,7 +1,7 @@
 """What the deployments hand to each other and to the gateway. Light to import: no tensors, no web framework."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,11 +148,21 @@ class Fittings(Reply):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Recorded(Reply):
+    """What became of an item, and the number of the record that says so. Without an offer it was deleted."""
+
+    number: int
+    outcome: Literal["created", "replaced", "unchanged", "deleted"]
+    offer: OfferedItem | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Contents(Reply):
-    """What a release holds."""
+    """What serves: a release, with the live catalogue up to a record."""
 
     categories: tuple[str, ...]
     items: int
+    record: int
     shoppers: int
     configs: dict[str, Any]
     metrics: dict[str, Any]

@@ -25,6 +25,7 @@ REQUESTS = {
     "/v1/variations": messages.VariationsRequest,
     "/v1/try-on": messages.TryOnRequest,
     "/v1/fitting": messages.FittingRequest,
+    "/v1/items/coat-1": messages.PutItemRequest,
 }
 
 
@@ -88,10 +89,13 @@ def test_calls_are_requests_that_the_service_takes(command: list[str]) -> None:
     if path == "/v1/release":
         return
     options = dict(zip(command[3::2], command[4::2], strict=True))
+    if options.get("-X") == "DELETE":
+        return
     if "-d" in options:
         request = json.loads(options["-d"])
     else:
-        parts = dict(word.split("=", 1) for word in command[4::2])
+        words = zip(command[3::2], command[4::2], strict=True)
+        parts = dict(word.split("=", 1) for option, word in words if option == "-F")
         request = json.loads(parts.pop("request").removesuffix(";type=application/json"))
         request |= {name: {"data": "aGVsbG8="} for name in parts}
     REQUESTS[path].model_validate(request)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from cluster.local_s3 import bucket_at_hand
 from cluster.mirror import mirror
-from cluster.object_store import ObjectStore, open_store
+from cluster.object_store import ObjectStore, open_store, picture_suffix
 from cluster.ray_runtime import connected
 from cluster.releases import ReleaseStore
 from cluster.settings import Settings
@@ -53,7 +53,6 @@ BATCH = 128  # pictures that Φ looks at at once
 NEEDED = ("dvbpr", "cgan", "cagan")
 BANK = BankConfig()
 BANKED = "codes of the seed bank"
-MAGIC = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"RIFF": "webp"}
 
 
 def publish(
@@ -239,15 +238,10 @@ def upload_pictures(sources: Iterable[PictureSource], store: ObjectStore, thread
 
     def send(source: PictureSource) -> str:
         data = source.read()
-        return store.put_picture(data, suffix=suffix_of(data))
+        return store.put_picture(data, suffix=picture_suffix(data))
 
     with ThreadPoolExecutor(threads, thread_name_prefix="upload") as pool:
         return list(pool.map(send, sources))
-
-
-def suffix_of(data: bytes) -> str:
-    """The ending for an encoded picture, by its first bytes."""
-    return next(suffix for magic, suffix in MAGIC.items() if data.startswith(magic))
 
 
 @told_in_one_line

@@ -20,6 +20,7 @@ from cluster.object_store import (
     Unavailable,
     check_key,
     open_store,
+    picture_suffix,
 )
 from cluster.settings import Settings
 
@@ -113,6 +114,11 @@ def test_a_picture_is_kept_under_its_hash_once(store: ObjectStore) -> None:
     assert store.info(key) == first
     with pytest.raises(ValueError, match="exe"):
         store.put_picture(data, suffix="exe")
+
+
+def test_a_picture_is_known_by_its_first_bytes() -> None:
+    beginnings = {b"\xff\xd8\xff\xe0": "jpg", b"\x89PNG\r\n\x1a\n": "png", b"RIFF\0\0\0\0WEBP": "webp"}
+    assert {picture_suffix(data): data for data in beginnings} == {kind: data for data, kind in beginnings.items()}
 
 
 @pytest.mark.parametrize("key", ["", "/a", "a/", "a//b", "../a", "a/./b", "a/../../b", "a\nb", "a\\b", "k" * 1025])

@@ -99,6 +99,22 @@ def test_a_fitting_of_designs_needs_a_category() -> None:
     assert refusal(messages.FittingRequest, {**fields, "source": "magic"}).facts["field"] == "source"
 
 
+@pytest.mark.parametrize("item_id", ["", "x" * 201, "a\nb", "a\0"])
+def test_the_name_of_an_item_has_limits(item_id: str) -> None:
+    assert refusal(messages.ItemName, {"item_id": item_id}).facts["field"] == "item_id"
+
+
+def test_an_item_has_a_category_and_a_picture_sent_along() -> None:
+    fields = {"category": "men-tops", "picture": {"data": "aGk="}}
+    assert checked(messages.PutItemRequest, fields).picture.data == b"hi"
+    for field in fields:
+        without = {name: value for name, value in fields.items() if name != field}
+        assert refusal(messages.PutItemRequest, without).facts["field"] == field
+    assert (
+        refusal(messages.PutItemRequest, {**fields, "picture": {"item_id": "i"}}).facts["field"].startswith("picture")
+    )
+
+
 @pytest.mark.parametrize("data", ["no base64!", "aGk", "äöü"])
 def test_a_picture_that_is_no_base64_is_refused_and_not_repeated(data: str) -> None:
     error = refusal(messages.TryOnRequest, {"person": {"data": data}, "wanted": {"item_id": "i"}})

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from services.errors import BadInput, UnknownItem, UnknownShopper
+from services.item_table import HEADROOM, Entry
 from services.messages import RecommendRequest, ScoreRequest, Shopper
 from services.ranking import Ranker, largest, load_ranker
 from services.release_loader import fetch
@@ -95,6 +96,58 @@ def test_an_item_is_told_without_a_score(ranker: Ranker) -> None:
     (offer,) = ranker.item("item-04").offers
     assert offer.category == "men-tops" and offer.score is None
     assert offer.picture.key.startswith("images/")
+
+
+def entry(item_id: str, look: np.ndarray, category: int = 0) -> Entry:
+    return Entry(item_id=item_id, category=category, picture=f"images/00/{item_id}.png", look=look)
+
+
+@pytest.fixture
+def changing(settings, release) -> Ranker:
+    """One whose items may be changed."""
+    return load_ranker(fetch(settings, release))
+
+
+def test_items_come_change_and_go(changing: Ranker) -> None:
+    taste = changing.taste(KNOWN).vector
+    changing.change([entry("best", 10 * taste), entry("item-02", 5 * taste, category=1)], ["item-03", "never was"])
+    found = recommended(changing, exclude_bought=False)
+    assert found[:2] == ["best", "item-02"] and "item-03" not in found and len(found) == ITEMS
+    assert "item-02" in recommended(changing, category="women-tops")
+    assert changing.contents().items == ITEMS
+    (score,) = changing.score(ScoreRequest(shopper=KNOWN, items=["best"])).scores
+    assert score == pytest.approx(10 * float(taste @ taste), rel=1e-5)
+    with pytest.raises(UnknownItem):
+        changing.item("item-03")
+    assert changing.entry("item-03") is None and changing.entry("item-02").category == 1
+
+
+def test_likes_and_exclusions_know_new_items(changing: Ranker) -> None:
+    changing.change([entry("new", changing.taste(KNOWN).vector)], [])
+    assert "new" not in recommended(changing, filters={"exclude": ["new"]})
+    assert "new" not in recommended(changing, shopper=Shopper(likes=["new"]))
+    reply = changing.score(
+        ScoreRequest(shopper=Shopper(likes=["new"]), items=["new", *map("item-{:02}".format, range(8))])
+    )
+    assert reply.scores[0] > np.mean(reply.scores[1:])
+
+
+def test_rows_of_items_that_went_are_used_again(changing: Ranker) -> None:
+    taste, rows = changing.taste(KNOWN).vector, len(changing.catalogue.looks)
+    for at in range(5):
+        changing.change([entry(f"new-{at}", taste)], [f"new-{at - 1}", f"item-{at:02}"])
+    assert len(changing.catalogue.looks) == rows
+    assert recommended(changing, exclude_bought=False)[0] == "new-4" and len(recommended(changing)) == ITEMS - 4
+
+
+def test_one_more_item_does_not_copy_the_table(changing: Ranker) -> None:
+    taste = changing.taste(KNOWN).vector
+    places = set()
+    for at in range(3 * HEADROOM):
+        changing.change([entry(f"new-{at}", taste)], [])
+        places.add(changing.catalogue.looks.__array_interface__["data"][0])
+    assert len(places) <= 4 and len(changing.catalogue.position) == ITEMS + 3 * HEADROOM
+    np.testing.assert_array_equal(changing.catalogue.looks[-1], taste)
 
 
 def test_the_largest_of_equal_values_are_the_first() -> None:

@@ -1,0 +1,89 @@
+"""Items and their looks in arrays that grow: one more item costs one row, however many there are.
+
+Rows of items that went are used again. Not safe between threads by itself: the Ranker holds a lock around it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+HEADROOM = 1024  # rows beyond what there is, at least
+HEADROOM_SHARE = 8  # ... and an eighth of what there is
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One item. look: [K]."""
+
+    item_id: str
+    category: int  # class id
+    picture: str  # key in the bucket
+    look: Floats
+
+
+class ItemTable:
+    """One row an item. Rows that hold none are not `shown`."""
+
+    def __init__(
+        self, *, item_ids: Sequence[str], category: NDArray[np.int64], pictures: Sequence[str], looks: Floats
+    ) -> None:
+        """looks: [n, K], the other columns of n."""
+        n, dimensions = looks.shape
+        self._looks = np.empty((_room(n), dimensions), dtype=np.float32)
+        self._category = np.zeros(_room(n), dtype=np.int64)
+        self._shown = np.zeros(_room(n), dtype=bool)
+        self._looks[:n], self._category[:n], self._shown[:n] = looks, category, True
+        self.item_ids, self.pictures = list(item_ids), list(pictures)
+        self.position = {item_id: at for at, item_id in enumerate(self.item_ids)}
+        self._free: list[int] = []
+
+    @property
+    def looks(self) -> Floats:
+        """Of every row [n, K]; of one that is not shown it means nothing."""
+        return self._looks[: len(self.item_ids)]
+
+    @property
+    def category(self) -> NDArray[np.int64]:
+        """Class ids of every row [n]."""
+        return self._category[: len(self.item_ids)]
+
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        """Which rows hold an item [n]."""
+        return self._shown[: len(self.item_ids)]
+
+    def put(self, entry: Entry) -> None:
+        """Add an item, or replace the one of that id."""
+        at = self.position.get(entry.item_id)
+        if at is None:
+            at = self._free.pop() if self._free else self._new_row()
+        self._looks[at], self._category[at], self._shown[at] = entry.look, entry.category, True
+        self.item_ids[at], self.pictures[at] = entry.item_id, entry.picture
+        self.position[entry.item_id] = at
+
+    def drop(self, item_ids: Iterable[str]) -> None:
+        """Take items out; one that is not there is fine."""
+        for item_id in item_ids:
+            at = self.position.pop(item_id, None)
+            if at is not None:
+                self._shown[at] = False
+                self._free.append(at)
+
+    def _new_row(self) -> int:
+        at = len(self.item_ids)
+        if at == len(self._shown):
+            room = _room(at)
+            self._looks, self._category, self._shown = (
+                np.concatenate([column, np.zeros((room - at, *column.shape[1:]), dtype=column.dtype)])
+                for column in (self._looks, self._category, self._shown)
+            )
+        self.item_ids.append("")
+        self.pictures.append("")
+        return at
+
+
+def _room(rows: int) -> int:
+    return rows + max(HEADROOM, rows // HEADROOM_SHARE)
