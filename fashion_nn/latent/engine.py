@@ -101,7 +101,7 @@ class Engine:
         self.memory_bytes = needed.of(slots)
         self.slots = Slots.empty(slots, networks, device)
         self._run, self.dtype = prepared(networks, exact, self.slots, config.precision)
-        self._exact = None if self.dtype is torch.float32 else exact
+        self._look = None if self.dtype is torch.float32 else exact.look
         self.scheduler: Scheduler[Task] = Scheduler(slots, max_waiting=config.max_waiting)
         self.clock, self.stats = clock, Stats()
         self._looks = Looks(self.slots)
@@ -202,7 +202,7 @@ class Engine:
     def _advance(self, task: Task, late: bool) -> None:
         """Hand a plan what its ascent has come to, and go on with the next, or end."""
         try:
-            found = self.slots.harvest(task.slots, task.ascent, exact=self._exact)
+            found = self.slots.harvest(task.slots, task.ascent, look=self._look)
             ascent = task.plan.ascents.send(found)
             if late:
                 task.plan.ascents.throw(DeadlinePassed("there was no time for all ascents"))

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from fashion_nn.dvbpr.network import upsample
 from fashion_nn.latent.ascent import Ascended, Ascent, differing
 from fashion_nn.latent.objective import Networks, Rows, Scores, scores, unbounded
 
@@ -102,10 +103,10 @@ class Slots:
             value = torch.as_tensor(started.get(field.name, 0)).to(column.dtype)
             column[at] = value.to(column.device, non_blocking=True)
 
-    def harvest(self, slots: Sequence[int], ascent: Ascent, *, exact: Networks | None = None) -> Ascended:
+    def harvest(self, slots: Sequence[int], ascent: Ascent, *, look: nn.Module | None = None) -> Ascended:
         """The best codes that a request's rows have met, on the host. Raises FloatingPointError for them together.
 
-        Where the steps were taken in rounded networks, what is kept is judged again by the `exact` ones.
+        Where the steps were taken in rounded networks, the pictures that are kept are looked at again by an exact Φ.
         """
         at = torch.tensor(slots, device=self.hidden.device)
         broken, objective, pictures, taken = (
@@ -115,14 +116,21 @@ class Slots:
             raise FloatingPointError(f"{int(broken.sum())} of {len(slots)} rows did not stay finite")
         at = at[torch.tensor(differing(pictures, objective, ascent.keep), device=at.device)]
         best = Scores(self.highest[at], self.preference[at], self.realism[at], self.picture[at])
-        if exact is not None:
-            with torch.no_grad():
-                best = scores(exact, self.code[at], self._rows(at))
+        if look is not None:
+            best = self._looked_at(at, best, look)
         order = best.objective.argsort(descending=True)
         codes, climb, *found = (
             column[order].cpu() for column in (self.code[at], best.objective - self.first[at], *best)
         )
         return Ascended(codes, Scores(*found), climb, steps=int(taken[0]) - 1)
+
+    @torch.no_grad()
+    def _looked_at(self, at: Tensor, best: Scores, look: nn.Module) -> Scores:
+        """The scores of rows `at`, with the preference as Φ has it."""
+        looks = look(upsample(best.pictures, look.picture_size))
+        preference = (self.taste[at] * looks).sum(1)
+        objective = best.objective + self.weights[at, 0] * (preference - best.preference)
+        return Scores(objective, preference, best.realism, best.pictures)
 
     def step(self, at: Tensor, networks: Networks) -> None:
         """One step of the rows `at` int64 [B]: judge where they are, and climb from there by Adam."""
