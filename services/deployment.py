@@ -23,6 +23,7 @@ class Probed(Protocol):
 Loaded = TypeVar("Loaded", bound=Probed)
 Result = TypeVar("Result")
 LOGGER = "ray.serve"  # Serve's own, which writes the request id into every line
+AGAIN_S = 60.0  # before one that could not be loaded is tried again: the store may have been away
 FOLLOW_S = 5.0  # how often a deployment that is to serve the current release asks which that is
 
 
@@ -79,9 +80,11 @@ class ReleaseDeployment(Generic[Loaded]):
         return await _timed(self._pictures, work, *args)
 
     async def _follow(self) -> None:
-        refused = None
+        refused, again = None, 0.0
         while True:
             await asyncio.sleep(FOLLOW_S)
+            if time.monotonic() >= again:
+                refused = None
             try:
                 current = await asyncio.to_thread(release_loader.current, self.settings)
             except StoreError as error:
@@ -89,7 +92,8 @@ class ReleaseDeployment(Generic[Loaded]):
                 continue
             if current not in (None, refused, self.shelf.release_id):
                 await asyncio.to_thread(self._turn_to_current, current)
-                refused = None if self.shelf.release_id == current else current
+                if self.shelf.release_id != current:
+                    refused, again = current, time.monotonic() + AGAIN_S
 
     def _turn_to_current(self, release_id: str) -> None:
         try:
