@@ -15,7 +15,7 @@ from benchmarks.latent import inversion, latency, overhead, quality, step_cost, 
 from benchmarks.latent.subjects import Subjects, of_release, of_size
 from fashion_nn.datasets.catalogue import read_catalogue
 from fashion_nn.latent import Engine, EngineConfig, Networks
-from fashion_nn.pictures import letterbox, normalise, to_pixels
+from fashion_nn.pictures import decode, letterbox, normalise, to_pixels
 
 PARTS = ("throughput", "quality", "latency", "step_cost", "inversion", "overhead")
 PICTURES = 48  # inverted
@@ -67,9 +67,9 @@ def pictures_of(folder: Path, subjects: Subjects) -> tuple[torch.Tensor, torch.T
     """Every so many-th picture of a catalogue [n, 3, S, S], with its category."""
     catalogue, size = read_catalogue(folder, on_problem="skip"), subjects.networks.generator.picture_size
     chosen = range(0, len(catalogue), max(1, len(catalogue) // PICTURES))
-    images = [letterbox(catalogue.pictures[at].open(), height=size, width=size) for at in chosen]
-    pixels = torch.stack([to_pixels(image) for image in images])
-    return normalise(pixels), torch.tensor([int(catalogue.item_category[at]) for at in chosen])
+    images = [letterbox(decode(catalogue.pictures[at].read()), height=size, width=size) for at in chosen]
+    pixels = torch.stack([normalise(to_pixels(image)) for image in images])
+    return pixels, torch.tensor([int(catalogue.item_category[at]) for at in chosen])
 
 
 if __name__ == "__main__":
