@@ -19,6 +19,7 @@ from fashion_nn.pictures import decode, letterbox, normalise, to_pixels
 
 PARTS = ("throughput", "quality", "latency", "step_cost", "inversion", "overhead")
 PICTURES = 48  # inverted
+WAITING = 4096  # rows: all that a part asks for at once
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
     subjects = of_release(options.release) if options.release else of_size(options.size)
     networks = Networks(*(network.to(device) for network in subjects.networks))
     subjects = replace(subjects, networks=networks)
-    engine = Engine(networks, EngineConfig(slots=options.slots, max_waiting=10**9), device=device)
+    engine = Engine(networks, EngineConfig(slots=options.slots, max_waiting=WAITING), device=device)
     report.progress(f"{engine.scheduler.slots} slots, {engine.dtype}, {engine.memory_bytes / 2**20:.0f} MiB")
     rows = []
     for part in options.parts:

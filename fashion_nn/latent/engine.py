@@ -60,9 +60,10 @@ class Task(Request):
     plan: Plan[Any]
     ascent: Ascent  # under way
     left: int = 0  # passes of it
+    rows_kept: Slots | None = None  # where it was when it was suspended
     began: int = 0  # the engine's step count when it was put into its slots
     admitted: float = 0.0  # on the engine's clock
-    held_s: float = 0.0  # how long it has held slots, once it has ended
+    held_s: float = 0.0  # how long it has held slots
     result: Any = None
     error: Exception | None = None
 
@@ -96,7 +97,7 @@ class Engine:
     ) -> None:
         networks = Networks(*(network.to(device) for network in networks))
         exact = folded(networks)
-        needed = footprint(exact, device)
+        needed = footprint(exact, device, max_waiting=config.max_waiting)
         slots = needed.slots(config.memory_bytes, wanted=config.slots, most=MOST_SLOTS[device.type])
         self.memory_bytes = needed.of(slots)
         self.slots = Slots.empty(slots, networks, device)
@@ -115,7 +116,7 @@ class Engine:
         """Let a plan's first ascent wait for its slots. Raises Full, and ValueError for more rows than slots."""
         ascent = next(plan.ascents)
         task = Task(plan=plan, ascent=ascent, rows=ascent.rows, steps=plan.passes, priority=priority, deadline=deadline)
-        self.scheduler.add(task, self.clock())
+        self.scheduler.add(task)
         return task
 
     def cancel(self, task: Task) -> None:
@@ -172,11 +173,22 @@ class Engine:
         return self.complete(Plan.of(ascent) for ascent in ascents)
 
     def _schedule(self) -> None:
-        for task in self.scheduler.late(self.clock()):
-            self._end(task, Ending.DEADLINE, error=DeadlinePassed("no slots were free in time"))
-        for task in self.scheduler.schedule():
-            task.admitted = self.clock()
-            self._begin(task, task.ascent)
+        now = self.clock()
+        for task in self.scheduler.late(now):
+            if task.rows_kept is None:
+                self._end(task, Ending.DEADLINE, error=DeadlinePassed("no slots were free in time"))
+            else:
+                self._advance(task, task.rows_kept, late=True)
+        changes = self.scheduler.schedule()
+        for task, slots in changes.suspended:
+            task.rows_kept = self.slots.taken_out(slots)
+            task.held_s += now - task.admitted
+        for task in changes.admitted:
+            task.admitted = now
+            if task.rows_kept is None:
+                self._begin(task, task.ascent)
+            else:
+                self._resume(task, task.rows_kept)
 
     def _count(self, rows: int) -> None:
         self.scheduler.stepped()
@@ -193,16 +205,20 @@ class Engine:
         for task in list(self.scheduler.running):
             late = task.deadline <= now
             if late or not task.left or self._looks.ends(task.slots, task.began):
-                self._advance(task, late)
+                self._advance(task, self.slots.taken_out(task.slots), late=late)
 
     def _begin(self, task: Task, ascent: Ascent) -> None:
         task.ascent, task.left, task.began = ascent, ascent.passes, self.stats.steps + 1
         self.slots.load(task.slots, ascent)
 
-    def _advance(self, task: Task, late: bool) -> None:
+    def _resume(self, task: Task, rows: Slots) -> None:
+        task.rows_kept, task.began = None, self.stats.steps + 1
+        self.slots.put_back(task.slots, rows)
+
+    def _advance(self, task: Task, rows: Slots, *, late: bool) -> None:
         """Hand a plan what its ascent has come to, and go on with the next, or end."""
         try:
-            found = self.slots.harvest(task.slots, task.ascent, look=self._look)
+            found = rows.harvest(task.ascent, look=self._look)
             ascent = task.plan.ascents.send(found)
             if late:
                 task.plan.ascents.throw(DeadlinePassed("there was no time for all ascents"))
@@ -223,7 +239,8 @@ class Engine:
         if task.state is State.ENDED:
             return
         task.error = error
-        task.held_s = self.clock() - task.admitted if task.state is State.RUNNING else 0.0
+        task.rows_kept = None
+        task.held_s += self.clock() - task.admitted if task.state is State.RUNNING else 0.0
         self.scheduler.end(task, ending)
         task.plan.ascents.close()
         self.stats.endings[ending] += 1

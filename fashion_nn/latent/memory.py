@@ -18,7 +18,8 @@ class DoesNotFit(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """Bytes: of the networks, exact and rounded, and of each slot (its state, and its share of the largest pass)."""
+    """Bytes: of the networks, exact and rounded, and of the state of rows that wait; and of each slot (its state, and
+    its share of the largest pass)."""
 
     fixed: int
     row: int
@@ -32,14 +33,17 @@ class Footprint:
         room = max(0, budget - self.fixed) // self.row
         if room < (wanted or 1):
             raise DoesNotFit(
-                f"{wanted or 1} slots need {self.of(wanted or 1) / MIB:.1f} MiB (networks {self.fixed / MIB:.1f}, each "
-                f"slot {self.row / MIB:.2f}), but the memory budget is {budget / MIB:.1f} MiB: room for {room}"
+                f"{wanted or 1} slots need {self.of(wanted or 1) / MIB:.1f} MiB (networks and rows that wait {self.fixed / MIB:.1f}, "
+                f"each slot {self.row / MIB:.2f}), but the memory budget is {budget / MIB:.1f} MiB: room for {room}"
             )
         return wanted or min(room, most)
 
 
-def footprint(networks: Networks, device: torch.device) -> Footprint:
-    """Taken from what autograd keeps for one row on its way through the folded networks."""
+def footprint(networks: Networks, device: torch.device, *, max_waiting: int) -> Footprint:
+    """Taken from what autograd keeps for one row on its way through the folded networks.
+
+    max_waiting: rows, all of which may have begun and been suspended.
+    """
     exact = sum(each.nbytes for network in networks for each in (*network.parameters(), *network.buffers()))
     weights = {each.untyped_storage().data_ptr() for network in networks for each in network.parameters()}
     table = Slots.empty(1, networks, device)
@@ -54,4 +58,5 @@ def footprint(networks: Networks, device: torch.device) -> Footprint:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         table.step(torch.zeros(1, dtype=torch.int64, device=device), networks)
     sizes = [tensor.untyped_storage().nbytes() for tensor in kept.values()]
-    return Footprint(exact * 3 // 2, table.bytes // 2 + sum(sizes) + LIVE_GRADIENTS * max(sizes))
+    state = table.bytes // 2
+    return Footprint(exact * 3 // 2 + max_waiting * state, state + sum(sizes) + LIVE_GRADIENTS * max(sizes))

@@ -1,33 +1,30 @@
-"""Who may run when: slots for rows, given out between steps. No tensors: the clock counts steps, slots are numbers.
+"""Who may run when: slots for rows, given out anew between any two steps. No tensors: slots are numbers.
 
-Requests are served in the order of their rank, the time of their arrival less a head start of `HEAD_START_S` for each
-point of priority. Where the first in the queue does not fit into the free slots, the step at which it will fit at the
-latest is known, since every request says how many steps it may still take. Others may go before it only if that does
-not put this step off: because they end by then, or because they use slots that it leaves free (EASY backfilling,
-Lifka, JSSPP 1995). So small requests fill the gaps, and however many there are, they keep no large one waiting.
+Work is counted in row-steps, and so is time: `served` is the work done so far. A request that asks for `work` row-steps
+is due once STRETCH times as much has been served since it came, and half of that for each point of its priority. Slots
+go by the time due, the soonest first, to whoever fits beside those before it. A request that loses its slots to one
+that is due sooner is suspended, and goes on from where it was. So a small request runs at once beside or before a large
+one, as under shortest-job-first, but only for as long as the large one is not due.
 
-Nobody starves: whoever is first starts within the steps that those who run may still take; and every waiting request
-becomes first, as a later one outranks it only if it comes within HEAD_START_S times the difference in priority.
+Nobody starves: what is due first of all runs; and once a request's time has come, whatever arrives is due later.
 """
 
 import heapq
 import math
-from bisect import insort
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import count
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from fashion_nn import checks
 
-HEAD_START_S = 5.0  # that a request goes before others, for each point of its priority
+STRETCH = 16  # times its own work: how much may be served before a request is due
 HIGHEST_PRIORITY = 9
 
 
 class State(Enum):
-    """A request's life: it only ever moves on."""
+    """A request's life: it moves on, but for going back from running to waiting when it is suspended."""
 
     NEW = "new"
     WAITING = "waiting"
@@ -56,7 +53,7 @@ class Full(Exception):
 class Request:
     """So many rows for at most so many steps.
 
-    deadline: seconds on the clock that `add` and `late` are told.
+    deadline: seconds on the clock that `late` is told.
     """
 
     rows: int
@@ -66,7 +63,7 @@ class Request:
     state: State = State.NEW
     ending: Ending | None = None
     slots: tuple[int, ...] = ()
-    rank: tuple[float, int] = field(default=(0.0, 0), init=False)
+    due: tuple[float, int] = field(default=(0.0, 0), init=False)  # row-steps served; the arrival breaks a tie
 
     def __post_init__(self) -> None:
         checks.at_least("rows", self.rows, 1)
@@ -77,6 +74,13 @@ class Request:
 AnyRequest = TypeVar("AnyRequest", bound=Request)
 
 
+class Schedule(NamedTuple, Generic[AnyRequest]):
+    """What changes between two steps."""
+
+    suspended: list[tuple[AnyRequest, tuple[int, ...]]]  # with the slots that each has lost
+    admitted: list[AnyRequest]
+
+
 class Scheduler(Generic[AnyRequest]):
     """`slots` rows may run at once, and `max_waiting` rows may wait for slots that are not free."""
 
@@ -84,8 +88,9 @@ class Scheduler(Generic[AnyRequest]):
         checks.at_least("slots", slots, 1)
         checks.at_least("max_waiting", max_waiting, 0)
         self.slots, self.max_waiting = slots, max_waiting
-        self.waiting: deque[AnyRequest] = deque()  # by rank
-        self.running: deque[AnyRequest] = deque()  # by admission
+        self.waiting: list[AnyRequest] = []
+        self.running: list[AnyRequest] = []
+        self.served = 0  # row-steps
         self._free = list(range(slots))  # a heap: low numbers first, so that the rows that run lie close together
         self._arrivals = count()
 
@@ -99,7 +104,7 @@ class Scheduler(Generic[AnyRequest]):
         """Rows of all that wait."""
         return sum(request.rows for request in self.waiting)
 
-    def add(self, request: AnyRequest, now: float) -> None:
+    def add(self, request: AnyRequest) -> None:
         """Let a request wait for its slots. Raises Full; ValueError for one that could never run."""
         if request.rows > self.slots:
             raise ValueError(f"rows is {request.rows}, but there are {self.slots} slots")
@@ -108,28 +113,33 @@ class Scheduler(Generic[AnyRequest]):
         waiting = self.waiting_rows
         if waiting + request.rows > self.max_waiting + self.free:
             raise Full(waiting, request.rows, self.max_waiting)
-        request.rank = (now - HEAD_START_S * request.priority, next(self._arrivals))
+        patience = STRETCH * request.rows * request.steps / 2**request.priority
+        request.due = (self.served + patience, next(self._arrivals))
         request.state = State.WAITING
-        insort(self.waiting, request, key=lambda each: each.rank)
+        self.waiting.append(request)
 
     def late(self, now: float) -> list[AnyRequest]:
         """Those whose deadline has passed while they waited."""
         return [request for request in self.waiting if request.deadline <= now]
 
-    def schedule(self) -> list[AnyRequest]:
-        """Between two steps: those admitted now, each with its slots."""
-        admitted = list(self._fitting())
-        for request in admitted:
-            self.waiting.remove(request)
-            request.slots = tuple(heapq.heappop(self._free) for _ in range(request.rows))
-            request.state = State.RUNNING
-            self.running.append(request)
-        return admitted
+    def schedule(self) -> Schedule[AnyRequest]:
+        """Between two steps: give the slots to those that are due soonest."""
+        chosen = set(self._soonest()) if self.waiting else set(self.running)
+        changes = Schedule(
+            [(request, request.slots) for request in self.running if request not in chosen],
+            [request for request in self.waiting if request in chosen],
+        )
+        for request, _ in changes.suspended:
+            self._move(request, State.WAITING)
+        for request in changes.admitted:
+            self._move(request, State.RUNNING)
+        return changes
 
     def stepped(self) -> None:
         """One step of all that run has been taken."""
         for request in self.running:
             request.steps = max(0, request.steps - 1)
+            self.served += request.rows
 
     def narrow(self, request: AnyRequest, rows: int) -> None:
         """A running request goes on with its first `rows` slots."""
@@ -139,59 +149,32 @@ class Scheduler(Generic[AnyRequest]):
 
     def end(self, request: AnyRequest, ending: Ending) -> None:
         """A request leaves, waiting or running; its slots are free. One that has ended stays as it is."""
+        if request.state in (State.WAITING, State.RUNNING):
+            self._move(request, State.ENDED)
+            request.ending = ending
+
+    def _soonest(self) -> Iterator[AnyRequest]:
+        """Who may run: whoever fits beside those that are due before it."""
+        free = self.slots
+        for request in sorted([*self.running, *self.waiting], key=lambda each: each.due):
+            if request.rows <= free:
+                free -= request.rows
+                yield request
+
+    def _move(self, request: AnyRequest, state: State) -> None:
         if request.state is State.WAITING:
             self.waiting.remove(request)
-        elif request.state is State.RUNNING:
+        else:
             self.running.remove(request)
             self._release(request.slots)
             request.slots = ()
-        else:
-            return
-        request.state, request.ending = State.ENDED, ending
+        request.state = state
+        if state is State.WAITING:
+            self.waiting.append(request)
+        elif state is State.RUNNING:
+            self.running.append(request)
+            request.slots = tuple(heapq.heappop(self._free) for _ in range(request.rows))
 
     def _release(self, slots: tuple[int, ...]) -> None:
         for slot in slots:
             heapq.heappush(self._free, slot)
-
-    def _fitting(self) -> Iterator[AnyRequest]:
-        """Those that may start now, in order of rank."""
-        free, first = self.free, None
-        running = [(request.steps, request.rows) for request in self.running]
-        for request in self.waiting:
-            if not free:
-                return
-            if request.rows > free:
-                first = first or Reservation.of(request, free, running)
-                continue
-            if first is None:
-                running.append((request.steps, request.rows))
-            elif not first.admits(request):
-                continue
-            free -= request.rows
-            yield request
-
-
-@dataclass(slots=True)
-class Reservation:
-    """When the first of the queue will fit at the latest, and how many slots it will then leave free."""
-
-    steps: int
-    spare: int
-
-    @classmethod
-    def of(cls, request: Request, free: int, running: list[tuple[int, int]]) -> "Reservation":
-        """For a request that does not fit into the free slots beside those (steps left, rows) that run."""
-        for steps, rows in sorted(running):
-            free += rows
-            if free >= request.rows:
-                return cls(steps, free - request.rows)
-        raise AssertionError("a request that fits into all slots fits once nobody runs")
-
-    def admits(self, request: Request) -> bool:
-        """Whether a later request may go before; it is counted among the running ones if so."""
-        if request.steps <= self.steps:
-            return True
-        if request.rows > self.spare:
-            return False
-        self.spare -= request.rows
-        return True

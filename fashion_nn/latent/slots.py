@@ -103,18 +103,28 @@ class Slots:
             value = torch.as_tensor(started.get(field.name, 0)).to(column.dtype)
             column[at] = value.to(column.device, non_blocking=True)
 
-    def harvest(self, slots: Sequence[int], ascent: Ascent, *, look: nn.Module | None = None) -> Ascended:
-        """The best codes that a request's rows have met, on the host. Raises FloatingPointError for them together.
+    def taken_out(self, slots: Sequence[int]) -> "Slots":
+        """A copy of the rows in these slots alone."""
+        at = torch.tensor(slots, device=self.hidden.device)
+        return Slots(*(getattr(self, field.name)[at] for field in fields(self)))
+
+    def put_back(self, slots: Sequence[int], rows: "Slots") -> None:
+        """Let rows that were taken out go on in these slots."""
+        at = torch.tensor(slots, device=self.hidden.device)
+        for field in fields(self):
+            getattr(self, field.name)[at] = getattr(rows, field.name)
+
+    def harvest(self, ascent: Ascent, *, look: nn.Module | None = None) -> Ascended:
+        """The best codes that these rows, all of one request, have met, on the host. Raises FloatingPointError.
 
         Where the steps were taken in rounded networks, the pictures that are kept are looked at again by an exact Φ.
         """
-        at = torch.tensor(slots, device=self.hidden.device)
         broken, objective, pictures, taken = (
-            column[at].cpu() for column in (self.broken, self.highest, self.picture, self.taken)
+            column.cpu() for column in (self.broken, self.highest, self.picture, self.taken)
         )
         if broken.any():
-            raise FloatingPointError(f"{int(broken.sum())} of {len(slots)} rows did not stay finite")
-        at = at[torch.tensor(differing(pictures, objective, ascent.keep), device=at.device)]
+            raise FloatingPointError(f"{int(broken.sum())} of {len(broken)} rows did not stay finite")
+        at = torch.tensor(differing(pictures, objective, ascent.keep), device=self.hidden.device)
         best = Scores(self.highest[at], self.preference[at], self.realism[at], self.picture[at])
         if look is not None:
             best = self._looked_at(at, best, look)

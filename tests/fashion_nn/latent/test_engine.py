@@ -11,7 +11,7 @@ from fashion_nn.latent import Ascended, Ascent, Engine, EngineConfig, Networks, 
 from fashion_nn.latent.engine import DeadlinePassed, Task
 from fashion_nn.latent.memory import DoesNotFit
 from fashion_nn.latent.reference import ascend
-from fashion_nn.latent.scheduler import Ending, Full
+from fashion_nn.latent.scheduler import Ending, Full, State
 from tests.fashion_nn.latent.conftest import WEIGHTS
 
 KINDS = tuple(WEIGHTS)
@@ -118,13 +118,52 @@ def test_a_row_that_turns_non_finite_fails_its_own_request_with_a_reason(network
 def test_rows_join_and_leave_between_steps(networks: Networks, request_of: RequestOf):
     ours = engine(networks, slots=8)
     long = ours.submit(Plan.of(request_of(0, steps=30)))
-    short = [ours.submit(Plan.of(request_of(seed, steps=4))) for seed in range(1, 5)]
-    while short[-1].result is None:
-        ours.step()
+    for seed in range(1, 5):
+        short = ours.submit(Plan.of(request_of(seed, steps=4)))
+        while short.result is None:
+            ours.step()
+        assert short.result.steps == 4
     assert long.result is None
     assert ours.stats.steps == 4 * 5
     finish(ours)
-    assert (long.result.steps, short[0].result.steps) == (30, 4)
+    assert (long.result.steps, ours.stats.steps) == (30, 31)
+
+
+def test_who_is_suspended_goes_on_from_where_it_was(networks: Networks, request_of: RequestOf):
+    """A long request loses its slots to a short one, comes back to others, and gives what it gives alone."""
+    long, short = request_of(0, steps=30), request_of(1, steps=4)
+    (alone,) = engine(networks).ascend([long])
+    ours = engine(networks, slots=6)
+    ours.submit(Plan.of(request_of(2, steps=2, starts=torch.zeros(2, 8), keep=1)))
+    task = ours.submit(Plan.of(long))
+    for _ in range(5):
+        ours.step()
+    before = task.slots
+    other = ours.submit(Plan.of(short))
+    ours.step()
+    assert (task.state, other.state) == (State.WAITING, State.RUNNING)
+    assert ours.look(task) is None
+    while task.state is State.WAITING:
+        ours.step()
+    assert set(task.slots) != set(before)
+    finish(ours)
+    assert (task.result.steps, other.result.steps) == (30, 4)
+    torch.testing.assert_close(task.result.codes, alone.codes, atol=1e-4, rtol=0)
+    torch.testing.assert_close(task.result.scores.objective, alone.scores.objective, atol=1e-3, rtol=0)
+
+
+def test_who_is_suspended_at_its_deadline_gives_the_best_so_far(networks: Networks, request_of: RequestOf):
+    clock = Clock()
+    ours = engine(networks, slots=4, clock=clock)
+    task = ours.submit(Plan.of(request_of(1, steps=100)), deadline=5.0)
+    for clock.now in range(3):
+        ours.step()
+    ours.submit(Plan.of(request_of(2, steps=20)))
+    for clock.now in range(3, 10):
+        ours.step()
+    assert task.ending is Ending.DEADLINE
+    assert (task.result.steps, task.held_s) == (2, 3.0)
+    assert ours.scheduler.free == 0
 
 
 def test_no_steps_return_the_starts(networks: Networks, request_of: RequestOf):
@@ -168,7 +207,7 @@ def plan(first: Ascent, log: list[Ascended], more: int = 1) -> Plan[str]:
 def test_ascents_that_follow_from_each_other_are_one_request(networks: Networks, request_of: RequestOf):
     ours, log = engine(networks, slots=6), []
     task = ours.submit(plan(request_of(1), log, more=2))
-    beside = ours.submit(Plan.of(request_of(2, starts=torch.zeros(4, 8))))
+    beside = ours.submit(Plan.of(request_of(2, steps=30, starts=torch.zeros(4, 8))))
     for _ in range(10):
         ours.step()
     assert (task.rows, len(task.slots)) == (2, 2)  # narrowed after its first ascent
@@ -224,7 +263,7 @@ def test_what_waits_beyond_its_deadline_fails(networks: Networks, request_of: Re
     ours = engine(networks, slots=4, clock=clock)
     ours.submit(Plan.of(request_of(1, steps=20)))
     ours.step()
-    task = ours.submit(Plan.of(request_of(2)), deadline=5.0)
+    task = ours.submit(Plan.of(request_of(2, steps=20)), deadline=5.0)
     for clock.now in range(10):
         ours.step()
     assert isinstance(task.error, DeadlinePassed)

@@ -1,4 +1,5 @@
 import ast
+import itertools
 import math
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from fashion_nn.latent import scheduler as module
-from fashion_nn.latent.scheduler import HEAD_START_S, Ending, Full, Request, Scheduler, State
+from fashion_nn.latent.scheduler import STRETCH, Ending, Full, Request, Schedule, Scheduler, State
 
 SLOTS = 8
 
@@ -24,83 +25,100 @@ def scheduler(slots: int = SLOTS, max_waiting: int = 1000) -> Scheduler[Request]
     return Scheduler(slots, max_waiting=max_waiting)
 
 
-def asked(to: Scheduler[Request], rows: int, steps: int = 10, *, at: float = 0.0, **fields) -> Request:
+def asked(to: Scheduler[Request], rows: int, steps: int = 10, **fields) -> Request:
     request = Request(rows=rows, steps=steps, **fields)
-    to.add(request, at)
+    to.add(request)
     return request
 
 
-def test_those_that_fit_start_in_the_order_of_arrival():
+def take_a_step(ours: Scheduler[Request]) -> list[Request]:
+    """Those that end by it."""
+    ours.stepped()
+    ended = [request for request in ours.running if not request.steps]
+    for request in ended:
+        ours.end(request, Ending.FINISHED)
+    return ended
+
+
+def test_those_that_fit_start():
     ours = scheduler()
-    first, second, third = (asked(ours, rows) for rows in (5, 3, 1))
-    assert ours.schedule() == [first, second]
+    first, second, third = (asked(ours, rows) for rows in (4, 4, 4))
+    assert ours.schedule().admitted == [first, second]
     assert sorted(first.slots + second.slots) == list(range(SLOTS))
     assert third.state is State.WAITING
     ours.end(first, Ending.FINISHED)
-    assert ours.schedule() == [third]
+    assert ours.schedule().admitted == [third]
 
 
-def test_a_large_request_is_not_kept_waiting_by_small_ones():
-    """Small requests keep coming, as many as there are slots; the large one starts when the first of them ends."""
+def test_a_small_request_takes_the_slots_of_a_large_one_which_then_goes_on():
     ours = scheduler()
-    asked(ours, 4, 6)
-    ours.schedule()
     large = asked(ours, SLOTS, 10)
-    started = None
-    for step in range(20):
-        asked(ours, 4, 6, at=step)
+    ours.schedule()
+    ours.stepped()
+    held = large.slots
+    small = asked(ours, 2, 2)
+    changes = ours.schedule()
+    assert changes == ([(large, held)], [small])
+    assert (large.state, large.slots, large.steps) == (State.WAITING, (), 9)
+    for _ in range(2):
+        take_a_step(ours)
+    assert small.ending is Ending.FINISHED
+    assert ours.schedule() == ([], [large])
+    assert len(large.slots) == SLOTS
+
+
+def test_whoever_has_room_is_left_alone():
+    ours = scheduler()
+    large = asked(ours, SLOTS - 2, 10)
+    ours.schedule()
+    small = asked(ours, 2, 2)
+    assert ours.schedule() == ([], [small])
+    assert large.state is State.RUNNING
+
+
+def test_those_that_ask_for_as_much_go_in_the_order_of_arrival():
+    ours = scheduler(slots=2)
+    requests = [asked(ours, 2, 3) for _ in range(4)]
+    order = []
+    while ours.waiting or ours.running:
+        ours.schedule()
+        order += take_a_step(ours)
+    assert order == requests
+
+
+def test_a_large_request_is_not_kept_waiting_for_ever_by_small_ones():
+    """Small ones keep coming, as many as there are slots; the large one has all slots once it is due, until it ends."""
+    ours = scheduler()
+    large = asked(ours, SLOTS, 10)
+    steps = 0
+    while large.state is not State.ENDED:
+        asked(ours, SLOTS, 1)
         ours.schedule()
         if large.state is State.RUNNING:
-            started = step
-            break
-        ours.stepped()
-        for request in [each for each in ours.running if not each.steps]:
-            ours.end(request, Ending.FINISHED)
-    assert started == 6
+            assert ours.served + STRETCH * SLOTS >= large.due[0]  # until then what came was due sooner
+        take_a_step(ours)
+        steps += 1
+    assert steps <= STRETCH * 10 + 10
 
 
-def test_a_small_request_goes_before_where_it_delays_nobody():
-    ours = scheduler()
-    asked(ours, 6, 10)
-    ours.schedule()
-    large = asked(ours, 4, 10)
-    too_long, short = asked(ours, 2, 11), asked(ours, 2, 10)
-    spare = asked(ours, 2, 1000)
-    admitted = ours.schedule()
-    assert admitted == [too_long]  # when the six end, eight are free: four for the large one, and these two
-    ours.end(too_long, Ending.CANCELLED)
-    assert ours.schedule() == [short]
-    assert (large.state, spare.state) == (State.WAITING, State.WAITING)
-
-
-def test_a_longer_one_does_not_go_before_where_it_would_delay():
-    ours = scheduler()
-    asked(ours, 6, 10)
-    ours.schedule()
-    asked(ours, SLOTS, 5)
-    longer, as_long = asked(ours, 2, 11), asked(ours, 2, 10)
-    assert ours.schedule() == [as_long]
-    assert longer.state is State.WAITING
-
-
-def test_priority_is_a_head_start_and_no_more():
+def test_priority_halves_the_time_until_a_request_is_due():
     ours = scheduler(slots=1)
-    runs = asked(ours, 1)
+    runs = asked(ours, 1, 1)
     ours.schedule()
-    early, urgent = asked(ours, 1, at=1.0), asked(ours, 1, at=1.0 + HEAD_START_S, priority=2)
-    late = asked(ours, 1, at=1.5 + 2 * HEAD_START_S, priority=2)
+    plain, urgent, more = asked(ours, 1, 8), asked(ours, 1, 15, priority=1), asked(ours, 1, 33, priority=2)
+    small = asked(ours, 1, 7)
     order = []
     while ours.waiting:
         ours.end(runs, Ending.FINISHED)
-        (runs,) = ours.schedule()
+        (runs,) = ours.schedule().admitted
         order.append(runs)
-    assert order == [urgent, early, late]
+    assert order == [small, urgent, plain, more]
 
 
 def test_who_waits_beyond_its_deadline_is_late():
     ours = scheduler(slots=2)
-    runs, late, _ = asked(ours, 2, deadline=1.0), asked(ours, 1, deadline=1.0), asked(ours, 1, deadline=2.0)
-    assert ours.schedule() == [runs]
+    runs, late, _ = (asked(ours, 2, deadline=deadline) for deadline in (1.0, 1.0, 2.0))
+    assert ours.schedule().admitted == [runs]
     assert ours.late(0.5) == []
     assert ours.late(1.0) == [late]
 
@@ -124,7 +142,7 @@ def test_a_request_is_added_once():
     ours = scheduler()
     request = asked(ours, 1)
     with pytest.raises(ValueError, match="waiting already"):
-        ours.add(request, 0.0)
+        ours.add(request)
 
 
 def test_a_narrowed_request_frees_what_it_leaves():
@@ -143,29 +161,29 @@ def test_impossible_requests_are_refused(fields):
         Request(**({"rows": 1, "steps": 1} | fields))
 
 
-@given(st.lists(st.tuples(st.integers(1, SLOTS), st.integers(1, 30)), min_size=1, max_size=30))
-@settings(deadline=None)
-def test_the_first_in_the_queue_starts_when_it_was_promised(shapes):
-    """Whoever is first and does not fit starts no later than when those that then ran have taken their last step."""
-    ours, promised = scheduler(), {}
-    waiting = [asked(ours, rows, steps) for rows, steps in shapes]
-    for step in range(10_000):
-        for request in ours.schedule():
-            assert step <= promised.get(request, step)
-        if ours.waiting:
-            left = sorted((request.steps, request.rows) for request in ours.running)
-            free, first = ours.free, ours.waiting[0]
-            for steps, rows in left:
-                free += rows
-                if free >= first.rows:
-                    promised.setdefault(first, step + steps)
-                    break
-        ours.stepped()
-        for request in [each for each in ours.running if not each.steps]:
-            ours.end(request, Ending.FINISHED)
-        if not ours.running and not ours.waiting:
+@given(
+    st.lists(st.tuples(st.integers(1, SLOTS), st.integers(1, 6)), min_size=1, max_size=5),
+    st.lists(st.tuples(st.integers(1, SLOTS), st.integers(1, 3)), min_size=1, max_size=3),
+)
+@settings(max_examples=40, deadline=None)
+def test_nobody_waits_longer_than_it_was_promised(first, stream):
+    """While others come without end, a request that is due ends once those due before it have ended one by one."""
+    ours = scheduler(max_waiting=10**6)
+    requests = [asked(ours, rows, steps) for rows, steps in first]
+    comes, promised = itertools.cycle(stream), {}
+    for step in itertools.count():
+        if all(request.state is State.ENDED for request in requests):
             break
-    assert all(request.ending is Ending.FINISHED for request in waiting)
+        asked(ours, *next(comes))
+        before = sorted([*ours.running, *ours.waiting], key=lambda each: each.due)
+        steps = itertools.accumulate(request.steps for request in before)
+        for request, longest in zip(before, steps, strict=True):
+            assert step < promised.get(request, math.inf)
+            if ours.served >= request.due[0]:
+                promised.setdefault(request, step + longest)
+        ours.schedule()
+        assert before[0].state is State.RUNNING
+        take_a_step(ours)
 
 
 class Life(RuleBasedStateMachine):
@@ -186,7 +204,7 @@ class Life(RuleBasedStateMachine):
         deadline = math.inf if patience is None else self.now + patience
         request = Request(rows=min(rows, self.ours.slots), steps=steps, priority=priority, deadline=deadline)
         try:
-            self.ours.add(request, self.now)
+            self.ours.add(request)
         except Full:
             assert request.state is State.NEW
         else:
@@ -198,16 +216,17 @@ class Life(RuleBasedStateMachine):
         for request in self.ours.late(self.now):
             self.ours.end(request, Ending.DEADLINE)
             self.ended(request)
-        before = list(self.ours.waiting)
-        admitted = self.ours.schedule()
-        assert [request for request in before if request in admitted] == admitted
-        left = [request for request in before if request.state is State.WAITING]
-        if left and left[0].rows <= self.ours.free:
-            raise AssertionError("the first in the queue fits and was not admitted")
-        self.ours.stepped()
-        for request in [each for each in self.ours.running if not each.steps]:
-            self.ours.end(request, Ending.FINISHED)
+        self.the_soonest_due_run(self.ours.schedule())
+        for request in take_a_step(self.ours):
             self.ended(request)
+
+    def the_soonest_due_run(self, changes: Schedule[Request]) -> None:
+        """Whoever waits does not fit beside those that run and are due before it."""
+        assert all(request.state is State.RUNNING for request in changes.admitted)
+        assert all(request.state is State.WAITING and not request.slots for request, _ in changes.suspended)
+        for request in self.ours.waiting:
+            before = sum(each.rows for each in self.ours.running if each.due < request.due)
+            assert before + request.rows > self.ours.slots
 
     @precondition(lambda self: self.all)
     @rule(data=st.data(), ending=st.sampled_from([Ending.CANCELLED, Ending.FAILED, Ending.FINISHED]))
@@ -245,9 +264,9 @@ class Life(RuleBasedStateMachine):
         assert len(self.all) == sum(len(place) for place in places.values())
 
     @invariant()
-    def the_queue_is_in_order(self) -> None:
-        ranks = [request.rank for request in self.ours.waiting]
-        assert ranks == sorted(ranks)
+    def no_more_than_was_promised_are_there(self) -> None:
+        rows = sum(request.rows for request in (*self.ours.waiting, *self.ours.running))
+        assert rows <= self.ours.slots + self.ours.max_waiting
 
     def teardown(self) -> None:
         for _ in range(1000):
