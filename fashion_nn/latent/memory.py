@@ -33,8 +33,9 @@ class Footprint:
         room = max(0, budget - self.fixed) // self.row
         if room < (wanted or 1):
             raise DoesNotFit(
-                f"{wanted or 1} slots need {self.of(wanted or 1) / MIB:.1f} MiB (networks and rows that wait {self.fixed / MIB:.1f}, "
-                f"each slot {self.row / MIB:.2f}), but the memory budget is {budget / MIB:.1f} MiB: room for {room}"
+                f"{wanted or 1} slots need {self.of(wanted or 1) / MIB:.1f} MiB (networks and rows that wait "
+                f"{self.fixed / MIB:.1f}, each slot {self.row / MIB:.2f}), but the memory budget is {budget / MIB:.1f} "
+                f"MiB: room for {room}"
             )
         return wanted or min(room, most)
 
