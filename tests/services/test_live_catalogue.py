@@ -1,6 +1,7 @@
 """The log of the live catalogue applied to a release's tables, without Ray."""
 
 import logging
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -265,9 +266,10 @@ def test_an_item_is_never_absent_or_there_twice_while_it_is_replaced(settings: S
     live = opened(settings)
     live.put("coat", request(0), "first")
     with ThreadPoolExecutor(1) as pool:
-        replacing = pool.submit(lambda: [live.put("coat", request(hue), f"t{hue}") for hue in range(1, 40)])
+        replacing = pool.submit(lambda: [live.put("coat", request(hue), f"t{hue}") for hue in range(1, 12)])
         while not replacing.done():
             assert recommended(live).count("coat") == 1
+            time.sleep(0.001)  # the other thread is to get on
 
 
 def test_later_replicas_read_snapshot_and_looks_instead_of_everything(
