@@ -52,22 +52,27 @@ def compute(
     checks.multiple_of("shard", shard, ROWS)
     task = ray.remote(**resources(ray.cluster_resources(), ray.available_resources()))
     centres = typical(tastes, config.tastes, seed=config.seed) if config.tastes else tastes[:0]
-    drawn, climbed = config.codes * n_categories, len(centres) * config.rows * n_categories
+    drawn = config.codes * n_categories
+    climbed = len(centres) * config.rows * n_categories  # in one round
 
     def told(before: int, each: int) -> Listener:
-        return lambda done, total: listen(before + done * each, drawn + climbed)
+        return lambda done, total: listen(before + done * each, drawn + climbed * config.rounds)
 
     try:
         shared, judging = ray.put(folded(networks)), task(judged)
         shards = list(shards_of(n_categories, config.codes, shard))
         parts = gathered({judging.remote(shared, each, config): each for each in shards}, told(0, 1))
-        bank = joined(parts, n_categories)
+        bank = whole = joined(parts, n_categories)
         if not climbed:
             return bank
-        start, climbing = ray.put(bank), task(ascended)
-        shards = list(shards_of(n_categories, len(centres), TASTES))
-        tasks = {climbing.remote(shared, start, centres[each.begin : each.end], each, config): each for each in shards}
-        return bank + joined(gathered(tasks, told(drawn, config.rows)), n_categories)
+        climbing, shards = task(ascended), list(shards_of(n_categories, len(centres), TASTES))
+        for number in range(config.rounds):
+            start = ray.put(whole)
+            tasks = [climbing.remote(shared, start, centres[each.begin : each.end], each, config) for each in shards]
+            done = told(drawn + number * climbed, config.rows)
+            parts = gathered(dict(zip(tasks, shards, strict=True)), done)
+            whole = bank + joined(parts, n_categories)
+        return whole
     except RayError as error:
         raise TrainingError(f"the seed bank could not be computed: {last_line(error)}") from error
 

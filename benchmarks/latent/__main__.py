@@ -5,6 +5,7 @@ that a deployment caches, or a copy of `releases/ID` of the bucket); random weig
 about them and are measured for cost, latency and overhead alone.
 """
 
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,11 +37,17 @@ def main() -> None:
     subjects = replace(subjects, networks=networks)
     engine = Engine(networks, EngineConfig(slots=options.slots, max_waiting=WAITING), device=device)
     report.progress(f"{engine.scheduler.slots} slots, {engine.dtype}, {engine.memory_bytes / 2**20:.0f} MiB")
-    rows = []
+    rows, failed = [], []
     for part in options.parts:
         report.progress(f"--- {part}")
-        rows += measured(part, subjects, engine, device, options)
+        try:
+            rows += measured(part, subjects, engine, device, options)
+        except Exception:  # the parts stand for themselves: what the others take minutes to measure is kept
+            report.progress(traceback.format_exc())
+            failed.append(part)
     report.emit(report.report("latent", rows))
+    if failed:
+        raise SystemExit(f"not measured: {', '.join(failed)}")
 
 
 def measured(part: str, subjects: Subjects, engine: Engine, device: torch.device, options) -> list[report.Row]:

@@ -8,12 +8,11 @@ from benchmarks import report
 from benchmarks.latent.subjects import Subjects
 from fashion_nn.latent import Ascent, Engine
 
-SHOPPERS = 24
+SHOPPERS = 48
 TRIED = 8  # of them, on which a way finds its rate
 RATES = (0.05, 0.1, 0.2)
-BANK_RATE = 0.1
 BLIND = ((16, 10), (16, 50), (64, 10), (64, 50))  # restarts, steps
-BANK_STARTS, BANK_STEPS = (1, 2, 4, 8), (0, 2, 5, 10, 20, 40, 80)
+BANK_STARTS, BANK_STEPS = (1, 2, 4, 8), (0, 5, 10, 19, 39, 80)
 
 
 def measure(subjects: Subjects, engine: Engine) -> list[report.Row]:

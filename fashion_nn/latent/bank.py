@@ -32,13 +32,15 @@ class BankConfig:
     codes: int = 4096  # drawn, a category
     tastes: int = 64  # typical ones, for which it is climbed; 0: none
     rows: int = 2  # climbed codes of each taste and category
-    steps: int = 40
+    rounds: int = 2  # of climbing: from the second on it begins at what all tastes have come to
+    steps: int = 20  # of a round
     seed: int = 0
 
     def __post_init__(self) -> None:
         checks.within("codes", self.codes, 64, 65_536)
         checks.within("tastes", self.tastes, 0, 4096)
         checks.within("rows", self.rows, 1, 16)
+        checks.within("rounds", self.rounds, 1, 10)
         checks.within("steps", self.steps, 1, 1000)
 
 

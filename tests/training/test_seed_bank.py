@@ -9,7 +9,7 @@ from fashion_nn.cgan import config as cgan_config
 from fashion_nn.cgan.network import Discriminator, Generator
 from fashion_nn.dvbpr import config as dvbpr_config
 from fashion_nn.dvbpr.network import Look
-from fashion_nn.latent.bank import ROWS, BankConfig, judge
+from fashion_nn.latent.bank import ROWS, BankConfig, judge, typical
 from fashion_nn.latent.folding import folded
 from fashion_nn.latent.objective import Networks
 from training.errors import TrainingError
@@ -34,11 +34,25 @@ def test_the_bank_is_the_same_by_few_tasks_and_by_many() -> None:
     many = compute(networks, TASTES, CONFIG, n_categories=2, shard=ROWS, listen=lambda *each: told.append(each))
     assert torch.equal(few.codes, many.codes)
     assert torch.equal(few.looks, many.looks) and torch.equal(few.realism, many.realism)
-    assert len(told) == 8 + 2 and told[-1] == (2 * (CODES + 6), 2 * (CODES + 6))
+    assert len(told) == 8 + 2 + 2 and told[-1] == (2 * (CODES + 12), 2 * (CODES + 12))
     for category in range(2):
         looks, realism = judge(folded(networks), few.codes[category], category)
         torch.testing.assert_close(few.looks[category], looks)
         torch.testing.assert_close(few.realism[category], realism)
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_later_rounds_of_climbing_begin_at_what_the_earlier_ones_came_to() -> None:
+    networks = made(2)
+    one, three = (compute(networks, TASTES, replace(CONFIG, rounds=rounds), n_categories=2) for rounds in (1, 3))
+    assert torch.equal(one.codes[:, :CODES], three.codes[:, :CODES])
+    tastes = typical(TASTES, 3, seed=3)
+    reached = [
+        (bank.looks[:, CODES:].unflatten(1, (3, 2)) @ tastes[:, :, None])[..., 0].amax(2)
+        - (bank.realism[:, CODES:].unflatten(1, (3, 2)) - 1).square().amax(2)
+        for bank in (one, three)
+    ]
+    assert reached[1].mean() > reached[0].mean()
 
 
 @pytest.mark.usefixtures("local_ray")
