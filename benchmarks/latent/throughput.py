@@ -6,9 +6,10 @@ import torch
 
 from benchmarks import report
 from benchmarks.latent import paper
-from benchmarks.latent.quality import BANK_RATE, BANK_STEPS, SHOPPERS, mean_best
+from benchmarks.latent.quality import BANK_STEPS, SHOPPERS, mean_best
 from benchmarks.latent.subjects import Subjects
 from fashion_nn.latent import Engine
+from fashion_nn.latent.bank import RATE
 
 PROCEDURES = {
     "paper_16x10": (16, 10, 0.05),
@@ -25,7 +26,7 @@ def measure(subjects: Subjects, engine: Engine, device: torch.device, *, runs: i
         wanted = mean_best(engine, [subjects.blind(s, restarts, steps=steps, rate=rate) for s in range(SHOPPERS)])
         reached = {
             (starts, taken): mean_best(
-                engine, [subjects.from_bank(s, starts, steps=taken, rate=BANK_RATE) for s in range(SHOPPERS)]
+                engine, [subjects.from_bank(s, starts, steps=taken, rate=RATE) for s in range(SHOPPERS)]
             )
             for starts in (1, STARTS)
             for taken in BANK_STEPS
@@ -39,7 +40,7 @@ def measure(subjects: Subjects, engine: Engine, device: torch.device, *, runs: i
 
         def ours(starts: int = starts, taken: int = taken) -> float:
             began = time.perf_counter()
-            engine.ascend(subjects.from_bank(s, starts, steps=taken, rate=BANK_RATE) for s in range(2 * SHOPPERS))
+            engine.ascend(subjects.from_bank(s, starts, steps=taken, rate=RATE) for s in range(2 * SHOPPERS))
             return 2 * SHOPPERS / (time.perf_counter() - began)
 
         def theirs(restarts: int = restarts, steps: int = steps, rate: float = rate) -> float:
