@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(8000, ge=0, le=65535)
     request_timeout_s: float = Field(60.0, gt=0)
+    recommender_cells_above: int = Field(200_000, ge=100)  # items; fewer are all looked at for every request
     designer_memory_bytes: int = Field(4 * 2**30, ge=1)  # of one release's latent engine
     designer_slots: int | None = Field(None, ge=1)  # None: as many as the memory has room for
     designer_max_waiting_rows: int = Field(512, ge=0)

@@ -1,6 +1,7 @@
 """Items and their looks in arrays that grow: one more item costs one row, however many there are.
 
-Rows of items that went are used again. Not safe between threads by itself: the Ranker holds a lock around it.
+Rows of items that went are used again. A large table is searched by cells. Not safe between threads by itself: the
+Ranker holds a lock around it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from services.cells import Cells, Floats, largest
+
 HEADROOM = 1024  # rows beyond what there is, at least
 HEADROOM_SHARE = 8  # ... and an eighth of what there is
 
@@ -39,6 +41,20 @@ class ItemTable:
         self.item_ids, self.pictures = list(item_ids), list(pictures)
         self.position = {item_id: at for at, item_id in enumerate(self.item_ids)}
         self._free: list[int] = []
+        self.cells: Cells | None = None
+
+    def divide(self, queries: Floats) -> None:
+        """From now on search by cells, whose number follows from queries [m, K] as they will come."""
+        self.cells = Cells(self.looks, queries)
+
+    def best(self, query: Floats, k: int, allowed: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats]:
+        """The k of the rows `allowed` [n] with the largest products with a query [K], best first; their products."""
+        if self.cells is not None:
+            rows = self.cells.best(query, k, self.looks, allowed)
+        else:
+            scores = np.where(allowed, self.looks @ query, -np.inf)
+            rows = np.array(largest(scores, min(k, int(np.count_nonzero(allowed)))), dtype=np.int64)
+        return rows, self.looks[rows] @ query
 
     @property
     def looks(self) -> Floats:
@@ -63,6 +79,8 @@ class ItemTable:
         self._looks[at], self._category[at], self._shown[at] = entry.look, entry.category, True
         self.item_ids[at], self.pictures[at] = entry.item_id, entry.picture
         self.position[entry.item_id] = at
+        if self.cells is not None:
+            self.cells.put(at, self.looks)
 
     def drop(self, item_ids: Iterable[str]) -> None:
         """Take items out; one that is not there is fine."""

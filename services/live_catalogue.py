@@ -207,7 +207,17 @@ class LiveCatalogue:
 
 
 def load_live_catalogue(
-    release: Release, device: torch.device, incoming: Incoming, logger: logging.Logger
+    release: Release,
+    device: torch.device,
+    incoming: Incoming,
+    logger: logging.Logger,
+    *,
+    cells_above: int | None = None,
 ) -> LiveCatalogue:
     """The tables of a release with everything recorded up to now. Raises StoreError."""
-    return LiveCatalogue(load_ranker(release), Looks(release, device), incoming, logger)
+    ranker = load_ranker(release, cells_above=cells_above)
+    cells = ranker.catalogue.cells
+    if cells is not None:
+        told = (len(ranker.catalogue.position), cells.probes, cells.cells, cells.recall)
+        logger.info("%d items are searched by %d of %d cells, with a recall of %.3f", *told)
+    return LiveCatalogue(ranker, Looks(release, device), incoming, logger)

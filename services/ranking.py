@@ -18,6 +18,7 @@ from services.release_loader import Release
 from services.replies import Contents, OfferedItem, Offers, Scores, StoredPicture, Taste, Work
 
 OTHERS = 2048  # items that liked ones are set against in the fold-in
+ASKED = 64  # tastes by which it is found how many cells are to be searched
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,10 +85,8 @@ class Ranker:
         """The best items that the request allows. Raises UnknownShopper, UnknownItem, BadInput (a category)."""
         began = time.perf_counter()
         with self._lock:
-            scores = self.catalogue.looks @ self._vector(request.shopper)
-            scores[~self._allowed(request)] = -np.inf
-            best = largest(scores, request.k)
-            offers = tuple(self._offer(at, float(scores[at])) for at in best if np.isfinite(scores[at]))
+            best = self.catalogue.best(self._vector(request.shopper), request.k, self._allowed(request))
+            offers = tuple(self._offer(int(at), float(score)) for at, score in zip(*best, strict=True))
         return Offers(offers=offers, release=self.release.id, work=_since(began))
 
     def item(self, item_id: str) -> Offers:
@@ -157,7 +156,9 @@ class Ranker:
             ("filters.categories", request.filters.categories),
         ):
             if names is not None:
-                allowed &= np.isin(self.catalogue.category, self._class_ids(name, names))
+                wanted = np.zeros(len(self.release.categories), dtype=bool)
+                wanted[self._class_ids(name, names)] = True
+                allowed &= wanted[self.catalogue.category]
         allowed[self._found(request.filters.exclude)] = False
         if request.exclude_bought:
             allowed[self._found(self._bought(request.shopper))] = False
@@ -185,22 +186,25 @@ class Ranker:
         )
 
 
-def load_ranker(release: Release) -> Ranker:
-    """The tables of a release."""
+def load_ranker(release: Release, *, cells_above: int | None = None) -> Ranker:
+    """The tables of a release. More items than `cells_above` are searched by cells."""
     items = pq.read_table(release.folder / "items.parquet")
     users = pq.read_table(release.folder / "users.parquet")
     config = release.manifest["configs"]["dvbpr"]
     user_ids, dimensions = users["user_id"].to_pylist(), int(config["dimensions"])
     tastes = _vectors(users["taste"], dimensions)
     class_of = {name: at for at, name in enumerate(release.categories)}
+    catalogue = ItemTable(
+        item_ids=items["item_id"].to_pylist(),
+        category=np.array([class_of[name] for name in items["category"].to_pylist()], dtype=np.int64),
+        pictures=items["picture"].to_pylist(),
+        looks=_vectors(items["look"], dimensions),
+    )
+    if cells_above is not None and len(items) > cells_above and len(tastes):
+        catalogue.divide(np.random.default_rng(0).permutation(tastes)[:ASKED])
     return Ranker(
         release=release,
-        catalogue=ItemTable(
-            item_ids=items["item_id"].to_pylist(),
-            category=np.array([class_of[name] for name in items["category"].to_pylist()], dtype=np.int64),
-            pictures=items["picture"].to_pylist(),
-            looks=_vectors(items["look"], dimensions),
-        ),
+        catalogue=catalogue,
         shoppers=Shoppers(
             position={user_id: at for at, user_id in enumerate(user_ids)},
             tastes=tastes,
@@ -210,13 +214,6 @@ def load_ranker(release: Release) -> Ranker:
         ),
         decay=max(1e-6, float(config["taste_decay"])),
     )
-
-
-def largest(values: NDArray[np.floating], k: int) -> list[int]:
-    """Positions of the k largest values, the largest first; equal ones in their order."""
-    k = min(k, len(values))
-    near = np.argpartition(-values, k - 1)[:k] if k else np.empty(0, dtype=np.int64)
-    return [int(at) for at in near[np.lexsort((near, -values[near]))]]
 
 
 def _vectors(column: pa.ChunkedArray, dimensions: int) -> Floats:

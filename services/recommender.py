@@ -11,6 +11,7 @@ from services.devices import replica_device
 from services.incoming import incoming
 from services.live_catalogue import LiveCatalogue, load_live_catalogue
 from services.messages import PutItemRequest, RecommendRequest, ScoreRequest, Shopper
+from services.release_loader import Release
 from services.replies import Contents, OfferedItem, Offers, Recorded, Scores, StoredPicture, Taste, Work
 
 READ_ON_S = 1.0  # how often a replica looks for what others have recorded
@@ -21,9 +22,7 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
     """Answers from tables; each call is one product of matrices."""
 
     def __init__(self) -> None:
-        super().__init__(
-            lambda release: load_live_catalogue(release, replica_device(), incoming(self.settings), self.logger)
-        )
+        super().__init__(self._load)
         self._reading: asyncio.Task[None] | None = None
 
     async def taste(self, shopper: Shopper) -> Taste:
@@ -90,6 +89,15 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
                 self.logger.exception("the live catalogue could not be brought up to its log")
             else:
                 failing = False
+
+    def _load(self, release: Release) -> LiveCatalogue:
+        return load_live_catalogue(
+            release,
+            replica_device(),
+            incoming(self.settings),
+            self.logger,
+            cells_above=self.settings.recommender_cells_above,
+        )
 
     @property
     def _live(self) -> LiveCatalogue:

@@ -6,7 +6,7 @@ import pytest
 from services.errors import BadInput, UnknownItem, UnknownShopper
 from services.item_table import HEADROOM, Entry
 from services.messages import RecommendRequest, ScoreRequest, Shopper
-from services.ranking import Ranker, largest, load_ranker
+from services.ranking import Ranker, load_ranker
 from services.release_loader import fetch
 from tests.services.tiny_release import ITEMS
 
@@ -148,9 +148,3 @@ def test_one_more_item_does_not_copy_the_table(changing: Ranker) -> None:
         places.add(changing.catalogue.looks.__array_interface__["data"][0])
     assert len(places) <= 4 and len(changing.catalogue.position) == ITEMS + 3 * HEADROOM
     np.testing.assert_array_equal(changing.catalogue.looks[-1], taste)
-
-
-def test_the_largest_of_equal_values_are_the_first() -> None:
-    assert largest(np.array([1.0, 3.0, 3.0, 2.0]), 3) == [1, 2, 3]
-    assert largest(np.array([1.0]), 5) == [0]
-    assert largest(np.array([]), 5) == []
