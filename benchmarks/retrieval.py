@@ -32,9 +32,10 @@ def main() -> None:
     faiss.omp_set_num_threads(1)
     looks, category, tastes = drawn(options.items, options.dimensions)
     began = time.perf_counter()
-    cells = Cells(looks, tastes[:TUNING])
+    cells = Cells(looks, tastes[:TUNING], [category == each for each in range(CATEGORIES)])
     built = time.perf_counter() - began
-    report.progress(f"{cells.probes} of {cells.cells} cells, recall {cells.recall:.3f}, built in {built:.0f} s")
+    probes = cells.probes(1.0), cells.probes(1 / CATEGORIES)
+    report.progress(f"{probes} of {cells.cells} cells, recall {cells.recall:.3f}, built in {built:.0f} s")
     flat = faiss.IndexFlatIP(options.dimensions)
     flat.add(looks)
     asked = tastes[TUNING:]

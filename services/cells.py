@@ -6,6 +6,8 @@ whole, until it is filed again. What is found is scored exactly.
 """
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import faiss
 import numpy as np
@@ -17,6 +19,8 @@ Floats = NDArray[np.float32]
 CELLS = 4  # times the square root of the number of rows
 TRAINING_ROWS = 64  # a cell, by which the centroids are found
 FRESH = 1024  # changed rows that are searched whole before they are filed
+NEARLY_ALL = 0.9  # of the rows: what is allowed then counts as all
+WORTH = 4  # times fewer cells than there are, or else all allowed rows are looked at
 MORE = 2  # candidates for every row that is wanted
 LEAST = 20_000  # allowed rows below which all of them are looked at
 K = 100  # of the recall that is measured
@@ -25,11 +29,19 @@ K = 100  # of the recall that is measured
 class Cells:
     """Rows of an array [n, D] that its owner holds, changes and lets grow; row numbers are its positions.
 
-    recall: of the best K rows, measured when it was made, with which `probes` cells are searched.
+    recall: of the best K rows, measured when it was made, the least of all filters.
     """
 
-    def __init__(self, rows: Floats, queries: Floats, *, recall: float = 0.95, seed: int = 0) -> None:
-        """queries: [m, D] as they will come, by which the number of cells to search is chosen."""
+    def __init__(
+        self,
+        rows: Floats,
+        queries: Floats,
+        filters: Iterable[NDArray[np.bool_]] = (),
+        *,
+        recall: float = 0.95,
+        seed: int = 0,
+    ) -> None:
+        """queries [m, D] and filters [n] as they will come: by them it is chosen how many cells are searched."""
         checks.at_least("rows", len(rows), K)
         checks.at_least("queries", len(queries), 1)
         checks.within("recall", recall, 0.0, 1.0)
@@ -42,7 +54,15 @@ class Cells:
         self._filed = n  # rows below this number have been in a list
         self._fresh: set[int] = set()
         self.cells = cells
-        self.probes, self.recall = self._tuned(rows, queries, recall)
+        self._reached = [self._tuned(rows, queries, allowed, recall) for allowed in (np.ones(n, dtype=bool), *filters)]
+        self.recall = min(reached.recall for reached in self._reached)
+
+    def probes(self, share: float) -> int:
+        """How many cells are searched where a share of the rows is allowed."""
+        if share >= NEARLY_ALL:
+            return self._reached[0].probes
+        as_many_met = (each.probes * max(1.0, each.share / max(share, 1e-9)) for each in self._reached)
+        return math.ceil(min(self.cells, max(as_many_met)))
 
     def put(self, at: int, rows: Floats) -> None:
         """Row `at` of the array has another value, or is new."""
@@ -53,8 +73,8 @@ class Cells:
     def best(self, query: Floats, k: int, rows: Floats, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
         """The k rows of [n, D] with the largest products among those `allowed` [n], the largest first."""
         count = int(np.count_nonzero(allowed))
-        probes = math.ceil(self.probes * len(rows) / max(1, count))  # as many allowed rows are met as without a filter
-        if count <= LEAST or 4 * probes >= self.cells:
+        probes = self.probes(count / len(rows))
+        if count <= LEAST or probes >= self.cells / WORTH:
             candidates = np.flatnonzero(allowed)
         else:
             candidates = self._candidates(query, MORE * k, probes, allowed)
@@ -77,19 +97,28 @@ class Cells:
         self._filed = max(self._filed, int(fresh[-1]) + 1)
         self._fresh.clear()
 
-    def _tuned(self, rows: Floats, queries: Floats, wanted: float) -> tuple[int, float]:
-        """The fewest cells, by doubling, whose rows hold the share that is wanted, and that share."""
-        best = [set(largest(rows @ query, K)) for query in queries]
+    def _tuned(self, rows: Floats, queries: Floats, allowed: NDArray[np.bool_], wanted: float) -> "Reached":
+        """The fewest cells, by doubling, in which the share that is wanted of the best rows is met."""
+        best = [set(largest(np.where(allowed, rows @ query, -np.inf), K)) for query in queries]
+        chosen = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
         probes = 1
         while True:
-            parameters = faiss.SearchParametersIVF(nprobe=probes)
+            parameters = faiss.SearchParametersIVF(nprobe=probes, sel=chosen)
             _, found = self._lists.search(queries, MORE * K, params=parameters)
-            recall = float(
-                np.mean([len(each & set(near)) / K for each, near in zip(best, found.tolist(), strict=True)])
-            )
+            met = [len(each & set(near)) for each, near in zip(best, found.tolist(), strict=True)]
+            recall = float(np.mean(met)) / K
             if recall >= wanted or probes >= self.cells:
-                return probes, recall
+                return Reached(float(np.mean(allowed)), probes, recall)
             probes = min(self.cells, 2 * probes)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """The recall by so many cells where a share of the rows is allowed."""
+
+    share: float
+    probes: int
+    recall: float
 
 
 def largest(values: NDArray[np.floating], k: int) -> list[int]:

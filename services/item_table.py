@@ -44,8 +44,9 @@ class ItemTable:
         self.cells: Cells | None = None
 
     def divide(self, queries: Floats) -> None:
-        """From now on search by cells, whose number follows from queries [m, K] as they will come."""
-        self.cells = Cells(self.looks, queries)
+        """From now on search by cells, the number of which follows from queries [m, K] as they will come."""
+        categories = np.unique(self.category[self.shown])
+        self.cells = Cells(self.looks, queries, [self.category == each for each in categories])
 
     def best(self, query: Floats, k: int, allowed: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats]:
         """The k of the rows `allowed` [n] with the largest products with a query [K], best first; their products."""

@@ -218,6 +218,6 @@ def load_live_catalogue(
     ranker = load_ranker(release, cells_above=cells_above)
     cells = ranker.catalogue.cells
     if cells is not None:
-        told = (len(ranker.catalogue.position), cells.probes, cells.cells, cells.recall)
-        logger.info("%d items are searched by %d of %d cells, with a recall of %.3f", *told)
+        told = (len(ranker.catalogue.position), cells.probes(1.0), cells.cells, cells.recall)
+        logger.info("%d items are searched by %d of %d cells, with a recall of at least %.3f", *told)
     return LiveCatalogue(ranker, Looks(release, device), incoming, logger)

@@ -32,7 +32,7 @@ def everything(rows: Floats) -> np.ndarray:
 
 def test_the_recall_is_what_was_asked_for(rows: Floats):
     ours = Cells(rows, asked(50), recall=0.95)
-    assert ours.recall >= 0.95 and ours.probes <= ours.cells // 4
+    assert ours.recall >= 0.95 and ours.probes(1.0) <= ours.cells // 4
     found = [set(ours.best(query, 100, rows, everything(rows))) for query in asked(50, seed=2)]
     best = [set(largest(rows @ query, 100)) for query in asked(50, seed=2)]
     assert np.mean([len(a & b) for a, b in zip(found, best, strict=True)]) / 100 > 0.9
@@ -48,9 +48,12 @@ def test_what_is_found_comes_best_first(rows: Floats):
 
 
 @pytest.mark.parametrize("share", [0.5, 0.05, 0.002])
-def test_only_what_is_allowed_is_found_however_little_that_is(rows: Floats, share: float):
-    ours = Cells(rows, asked(50))
-    allowed = np.random.default_rng(4).random(ROWS) < share
+@pytest.mark.parametrize("aligned", [False, True])
+def test_only_what_is_allowed_is_found_however_little_that_is(rows: Floats, share: float, aligned: bool):
+    """Spread over all cells, or where the rows that would be best without a filter are elsewhere."""
+    values = rows @ asked(1, seed=9)[0] if aligned else np.random.default_rng(4).random(ROWS)
+    allowed = values < np.quantile(values, share)
+    ours = Cells(rows, asked(50), [allowed])
     recalls = []
     for query in asked(20, seed=5):
         found = ours.best(query, 10, rows, allowed)
