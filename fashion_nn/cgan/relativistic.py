@@ -8,9 +8,9 @@ from fashion_nn import steps
 from fashion_nn.cgan import loss
 from fashion_nn.cgan.config import CGANConfig
 from fashion_nn.cgan.modern import Discriminator, Generator
-from fashion_nn.cgan.schedule import cosine
 from fashion_nn.cgan.step import Batch, CGANData, CGANStep, draw_codes
 from fashion_nn.pictures import normalise
+from fashion_nn.schedule import cosine
 
 CALIBRATED_ON = 64  # real and generated pictures of every category
 

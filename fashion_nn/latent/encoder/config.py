@@ -22,6 +22,7 @@ class EncoderConfig:
     batch_size: int = 32  # of the catalogue's pictures, over all workers; and as many generated ones
     steps: int = 100_000
     learning_rate: float = 5e-4  # Adam
+    decay_steps: int = 0  # by which it has fallen to a hundredth along half a cosine; 0: it stays as it begins
     average_decay: float = 0.999  # of the encoder's moving average
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     seed: int = 0
@@ -34,7 +35,7 @@ class EncoderConfig:
         checks.one_of("precision", self.precision, ("auto", "bf16", "fp32"))
         checks.multiple_of("width", self.width, 8)
         checks.within("average_decay", self.average_decay, 0.0, 1.0)
-        for field in ("code_weight", "generated_weight", "real_weight", "learning_rate"):
+        for field in ("code_weight", "generated_weight", "real_weight", "learning_rate", "decay_steps"):
             checks.at_least(field, getattr(self, field), 0.0)
         for field in ("hidden", "batch_size", "steps", "report_every", "checkpoint_every", "sheet_every"):
             checks.at_least(field, getattr(self, field), 1)
@@ -53,6 +54,7 @@ def demo() -> EncoderConfig:
         batch_size=16,
         steps=400,
         learning_rate=1e-3,
+        decay_steps=400,
         average_decay=0.98,
         report_every=50,
         checkpoint_every=200,

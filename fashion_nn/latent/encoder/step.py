@@ -20,6 +20,7 @@ from fashion_nn.latent.encoder.config import EncoderConfig
 from fashion_nn.latent.encoder.network import Encoder
 from fashion_nn.latent.folding import folded_generator
 from fashion_nn.pictures import normalise
+from fashion_nn.schedule import cosine
 
 SHOWN = 3  # items of a category on a sample sheet, beside one generated picture
 
@@ -101,6 +102,9 @@ class EncoderStep:
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """One optimiser step; returns its named terms, detached."""
         real = normalise(batch.pictures.to(self.device)).contiguous(memory_format=torch.channels_last)
+        rate = self.config.learning_rate
+        for group in self.optimiser.param_groups:
+            group["lr"] = cosine(rate, rate / 100, self.updates, self.config.decay_steps)
         total, terms = self.objective(batch.codes.to(self.device), real, batch.category.to(self.device))
         steps.optimiser_step(self.optimiser, total)
         self.average.update(self.encoder, self.updates)

@@ -52,6 +52,12 @@ def test_training_leaves_the_generator_as_it_is(data: EncoderData) -> None:
     assert list(step.networks) == ["encoder"]
 
 
+@pytest.mark.parametrize(("decay_steps", "share"), [(0, 1.0), (4, 0.505), (2, 0.01)])
+def test_the_rate_falls_to_a_hundredth_where_that_is_wanted(data: EncoderData, decay_steps: int, share: float) -> None:
+    step, _ = trained(data, replace(FP32, steps=3, decay_steps=decay_steps))
+    assert [group["lr"] for group in step.optimiser.param_groups] == [pytest.approx(share * FP32.learning_rate)]
+
+
 def test_the_losses_fall_and_the_codes_found_beat_random_ones(data: EncoderData) -> None:
     settings = replace(FP32, width=16, hidden=64, batch_size=8, steps=120, learning_rate=2e-3)
     step, rows = trained(data, settings)

@@ -1,6 +1,6 @@
 import pytest
 
-from fashion_nn.cgan.schedule import cosine
+from fashion_nn.schedule import cosine
 
 
 def test_half_a_cosine_and_then_the_last_value():
