@@ -15,6 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 if TYPE_CHECKING:
+    from cluster.keys import KeyStore
     from cluster.releases import ReleaseStore
     from cluster.settings import Settings
 
@@ -22,6 +23,7 @@ INTERRUPTED = 130  # what typer makes of a KeyboardInterrupt
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+keys = typer.Typer(no_args_is_help=True, help="Who may call: keys and what they open.")
 
 
 @app.callback()
@@ -47,8 +49,9 @@ def demo(
     from fashion_nn import configs
 
     options = Options(size=configs.named(sizes, size), output=output.absolute(), once=once, fresh=fresh)
+    settings = Settings().with_updates(api_keys="off")  # its calls carry none: nobody but this machine is answered
     with interruptible():
-        demonstrate(options, Settings(), Progress(Console(highlight=False)))
+        demonstrate(options, settings, Progress(Console(highlight=False)))
 
 
 @app.command()
@@ -161,6 +164,47 @@ def promote(
     say(f"{record.release} serves since {record.when}")
 
 
+@keys.command("add")
+def add_key(
+    name: Annotated[str, typer.Argument(help="whose it is")],
+    scope: Annotated[list[str], typer.Option(help="read, design, try-on, catalogue; may be given several times")],
+    rate: Annotated[float, typer.Option(help="requests a second, over all gateways; 0: no limit")] = 0,
+    burst: Annotated[int | None, typer.Option(help="requests at once; twice the rate")] = None,
+    by: Annotated[str | None, typer.Option(help="who issues it; you")] = None,
+) -> None:
+    """Issue a key, which is told now and never again: only a hash of it is kept. It opens within a second."""
+    with key_store() as store:
+        key, text = store.issue(name, scope, rate=rate, burst=burst, by=by)
+    print(f"{key.id} for {key.name}: {', '.join(key.scopes)}", file=sys.stderr, flush=True)
+    say(text)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Every key that was issued, the newest first."""
+    with key_store() as store:
+        issued, revoked = store.ids()
+        found = sorted((store.key(key_id) for key_id in issued), key=lambda key: key.when, reverse=True)
+    for key in found:
+        often = f"{key.rate:g}/s, {key.burst} at once" if key.rate else "as often as wanted"
+        state = "revoked" if key.id in revoked else "opens"
+        say(f"{state:<9}{key.id}  {key.name}  {','.join(key.scopes)}  {often}  since {key.when}  by {key.by}")
+    if not found:
+        say("no key has been issued yet")
+
+
+@keys.command("revoke")
+def revoke_key(
+    key: Annotated[str, typer.Argument(help="its id, as `atelier keys list` tells it")],
+    why: Annotated[str, typer.Option(help="kept with it")] = "",
+    by: Annotated[str | None, typer.Option(help="who revokes; you")] = None,
+) -> None:
+    """Have a key open nothing any more, within seconds and on every gateway."""
+    with key_store() as store:
+        record = store.revoke(key, why=why, by=by)
+    say(f"{record.id} opens nothing since {record.when}")
+
+
 @contextmanager
 def bucket() -> Iterator["Settings"]:
     """The settings, with a bucket that answers."""
@@ -179,6 +223,16 @@ def release_store() -> Iterator["ReleaseStore"]:
 
     with bucket() as settings:
         yield ReleaseStore(open_store(settings.bucket_url, settings))
+
+
+@contextmanager
+def key_store() -> Iterator["KeyStore"]:
+    """The keys of the bucket."""
+    from cluster.keys import KeyStore
+    from cluster.object_store import open_store
+
+    with bucket() as settings:
+        yield KeyStore(open_store(settings.bucket_url, settings))
 
 
 def reach_cluster() -> None:
@@ -217,6 +271,11 @@ def describe(settings: "Settings", url: str) -> None:
     from cluster.ray_runtime import LocalRay
 
     say(f"application  {url}  (described at {url}/docs)")
+    if settings.grpc_port is not None:
+        tls = f", over TLS at {settings.grpc_tls_port}" if settings.grpc_tls_port else ""
+        say(f"gRPC         port {settings.grpc_port}{tls}  (reflection is on)")
+    if settings.api_keys == "required":
+        say("keys         callers show one: `atelier keys add NAME --scope read` issues it")
     say(f"bucket       {settings.bucket_url}  at {settings.s3_endpoint or 'its folder'}")
     reach = LocalRay(settings).find()
     if reach is not None:
@@ -235,10 +294,17 @@ def main() -> None:
     sys.exit(run(sys.argv[1:] or ["--help"]))
 
 
+def whole() -> typer.Typer:
+    """The commands with their groups."""
+    if keys not in [group.typer_instance for group in app.registered_groups]:
+        app.add_typer(keys, name="keys")
+    return app
+
+
 def run(arguments: list[str]) -> int:
     """Carry out one command line; the exit code. ATELIER_TRACEBACK=1 shows where an error came from."""
     try:
-        code = app(arguments, prog_name="atelier", standalone_mode=False) or 0
+        code = whole()(arguments, prog_name="atelier", standalone_mode=False) or 0
         if code == INTERRUPTED:
             print("atelier: interrupted", file=sys.stderr)
         return code

@@ -66,6 +66,12 @@ class Settings(BaseSettings):
 
     http_host: str = "127.0.0.1"
     http_port: int = Field(8000, ge=0, le=65535)
+    grpc_port: int | None = Field(None, ge=1, le=65535)  # on all addresses; None: no gRPC
+    grpc_tls_port: int | None = Field(None, ge=1, le=65535)  # of http_host; then the other port serves nobody
+    grpc_max_message_bytes: int = Field(64 * 2**20, ge=2**20)  # of a message in either direction
+    api_keys: Literal["required", "off"] = "required"  # off: for programs of this machine alone
+    tls_certificate: AbsolutePath | None = None  # PEM, the chain included; on every node that answers
+    tls_key: AbsolutePath | None = None
     request_timeout_s: float = Field(60.0, gt=0)
     recommender_cells_above: int = Field(200_000, ge=100)  # items; fewer are all looked at for every request
     designer_memory_bytes: int = Field(4 * 2**30, ge=1)  # of one release's latent engine
@@ -79,6 +85,21 @@ class Settings(BaseSettings):
     def _keys_come_in_pairs(self) -> "Settings":
         if (self.s3_access_key is None) != (self.s3_secret_key is None):
             raise ValueError("s3_access_key and s3_secret_key are set together or not at all")
+        return self
+
+    @model_validator(mode="after")
+    def _only_this_machine_needs_no_keys(self) -> "Settings":
+        if self.api_keys == "off" and self.http_host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError(f"api_keys can be off where http_host is 127.0.0.1, and not where it is {self.http_host}")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> "Settings":
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key are set together or not at all")
+        needed = self.tls_certificate is not None and self.grpc_port is not None
+        if (self.grpc_tls_port is not None) != needed:
+            raise ValueError("grpc_tls_port is set where tls_certificate and grpc_port are, and nowhere else")
         return self
 
     @property
@@ -100,7 +121,8 @@ class Settings(BaseSettings):
     def environment(self, *, same_machine: bool = True) -> dict[str, str]:
         """The variables with which a Ray worker or job on any node sees these settings.
 
-        `ATELIER_*` for our own code and `AWS_*` for pyarrow, which Ray Train stores checkpoints with.
+        `ATELIER_*` for our own code, `AWS_*` for pyarrow, which Ray Train stores checkpoints with, and
+        `RAY_SERVE_*` for Ray Serve's proxies.
         Contains the secret key: hand it to a process, never to a log.
         `same_machine=False` leaves out `home`, a path of this machine.
         """
@@ -111,7 +133,12 @@ class Settings(BaseSettings):
         own.pop("home", None)
         if same_machine:
             own["home"] = str(self.home)
-        return {**{ENV_PREFIX + k.upper(): str(v) for k, v in own.items()}, **self._aws_environment()}
+        variables = {ENV_PREFIX + k.upper(): str(v) for k, v in own.items()}
+        return {**variables, **self._aws_environment(), **self._serve_environment()}
+
+    def _serve_environment(self) -> dict[str, str]:
+        """What Ray Serve's proxies can only be told so."""
+        return {} if self.grpc_port is None else {"RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(self.grpc_max_message_bytes)}
 
     def _aws_environment(self) -> dict[str, str]:
         if self.folder is not None:

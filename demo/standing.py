@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 from cluster.local_s3 import bucket_at_hand
@@ -36,11 +36,11 @@ def serving(settings: Settings) -> Iterator[str]:
         signal.signal(signal.SIGTERM, interrupt)  # Ray has put its own in the place of ours
         from ray import serve
 
+        from services import ingress
         from services.application import NAME, build
 
         logging.getLogger("ray.serve").setLevel(logging.WARNING)  # of this process alone
-        with suppress(TimeoutError):  # Serve waits a minute for its proxy: we have more patience, below
-            serve.start(http_options={"host": settings.http_host, "port": settings.http_port})
+        ingress.start(settings)
         try:
             serve.run(build(settings), name=NAME, route_prefix="/")
             with Backend(url_of(settings)) as backend:
@@ -58,7 +58,8 @@ def ray_is_named(settings: Settings) -> bool:
 
 def url_of(settings: Settings) -> str:
     """Where the application answers."""
-    return f"http://{settings.http_host}:{settings.http_port}"
+    scheme = "http" if settings.tls_certificate is None else "https"
+    return f"{scheme}://{settings.http_host}:{settings.http_port}"
 
 
 def check_port(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from cluster.settings import Settings
 from services.designer import Designer
 from services.fitting_room import FittingRoom
 from services.gateway import PERMITS, Gateway
+from services.limiter import Limiter
 from services.recommender import Recommender
 
 NAME = "atelier"
@@ -43,21 +44,31 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "max_ongoing_requests": 32,
         "max_queued_requests": 64,
     },
+    "Limiter": {
+        "ray_actor_options": {"num_cpus": 0.05},
+        "max_ongoing_requests": 256,
+        "max_queued_requests": 1024,
+    },
 }
 ALIKE = {"num_replicas": 1, "health_check_period_s": 5, "health_check_timeout_s": 30}
 
 
 def build(settings: Settings) -> serve.Application:
     """The application over the current release."""
-    return compose(release=None, request_timeout_s=settings.request_timeout_s)
+    keys = settings.api_keys == "required"
+    return compose(release=None, request_timeout_s=settings.request_timeout_s, keys=keys)
 
 
-def compose(*, release: str | None, request_timeout_s: float) -> serve.Application:
-    """The application over a release, or over the current one. A replica that is to end finishes what it has."""
+def compose(*, release: str | None, request_timeout_s: float, keys: bool = True) -> serve.Application:
+    """The application over a release, or over the current one. A replica that is to end finishes what it has.
+
+    keys: whether callers show one, so that somebody counts what each of them asks for.
+    """
     drains = {"graceful_shutdown_timeout_s": request_timeout_s + LAST_WORDS_S}
     loaded = {"user_config": {"release": release}, **drains}
     return Gateway.options(**ALIKE, **OPTIONS["Gateway"], **drains).bind(
         Recommender.options(**ALIKE, **OPTIONS["Recommender"], **loaded).bind(),
         Designer.options(**ALIKE, **OPTIONS["Designer"], **loaded).bind(),
         FittingRoom.options(**ALIKE, **OPTIONS["FittingRoom"], **loaded).bind(),
+        Limiter.options(**ALIKE, **OPTIONS["Limiter"]).bind() if keys else None,
     )

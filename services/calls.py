@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from ray.exceptions import ActorDiedError, ActorUnavailableError
@@ -35,6 +35,10 @@ class Caller:
     pause_s: float = 0.1  # before another try; doubles up to a second
     tries: int = 6
     turning_s: float = 15.0  # for all deployments to load the same release, which takes the Designer longest
+
+    def within(self, timeout_s: float | None) -> "Caller":
+        """The same for one whose own patience ends sooner; None for one who did not say."""
+        return self if timeout_s is None or timeout_s >= self.timeout_s else replace(self, timeout_s=timeout_s)
 
     async def __call__(self, call: Callable[[], Awaitable[Result]], *, logger: logging.Logger) -> tuple[Result, float]:
         """What `call()` gives, and how long it took in milliseconds. Raises ServiceError for all that is known."""

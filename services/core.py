@@ -28,7 +28,7 @@ class Method(Protocol):
     With `options(stream=True)` it is iterated over instead.
     """
 
-    def remote(self, *args: Any) -> Any: ...
+    def remote(self, *args: Any, **options: Any) -> Any: ...
 
     def options(self, *, stream: bool) -> "Method": ...
 
@@ -75,6 +75,10 @@ class Core:
     caller: Caller
     logger: logging.Logger
 
+    def within(self, timeout_s: float | None) -> "Core":
+        """The same for a caller whose patience ends after so many seconds; None for one who did not say."""
+        return replace(self, caller=self.caller.within(timeout_s))
+
     async def score(self, request: messages.ScoreRequest, request_id: str) -> messages.ScoreAnswer:
         """Preference scores. Raises UnknownShopper, UnknownItem."""
         reply, asked = await self._ask(lambda: self.recommender.score.remote(request))
@@ -115,7 +119,7 @@ class Core:
         }
         call = calls[type(request)](request, request_id)
         watching, began = self.designer.watch.options(stream=True), time.perf_counter()
-        stream = self.caller.stream(lambda: watching.remote(*call.arguments()), logger=self.logger)
+        stream = self.caller.stream(lambda: watching.remote(*call.arguments(), **self._patience()), logger=self.logger)
         async with aclosing(stream) as telling:
             async for told in telling:
                 if isinstance(told, replies.Accepted):
@@ -154,16 +158,20 @@ class Core:
         (item,) = await asked.encoding(self._offers(reply.offers, inline))
         return messages.ItemAnswer(item=item, **asked.facts(request_id))
 
-    async def put_item(self, item_id: str, request: messages.PutItemRequest, request_id: str) -> messages.PutItemAnswer:
-        """Add or replace an item. Raises BadInput, TooLarge."""
-        token = secrets.token_hex(16)  # one for all tries: what an earlier one has done is not done again
+    async def put_item(
+        self, item_id: str, request: messages.PutItemRequest, request_id: str, *, token: str | None = None
+    ) -> messages.PutItemAnswer:
+        """Add or replace an item; once, however often it is asked for with one token. Raises BadInput, TooLarge."""
+        token = token or secrets.token_hex(16)  # one for all tries: what an earlier one has done is not done again
         reply, asked = await self._ask(lambda: self.recommender.put_item.remote(item_id, request, token))
         (item,) = await asked.encoding(self._offers([reply.offer], request.inline))
         return messages.PutItemAnswer(item=item, outcome=reply.outcome, record=reply.number, **asked.facts(request_id))
 
-    async def delete_item(self, item_id: str, request_id: str) -> messages.DeleteItemAnswer:
-        """Take an item out of the catalogue. Raises UnknownItem where there never was one."""
-        token = secrets.token_hex(16)
+    async def delete_item(
+        self, item_id: str, request_id: str, *, token: str | None = None
+    ) -> messages.DeleteItemAnswer:
+        """Take an item out of the catalogue; once, as it is put. Raises UnknownItem where there never was one."""
+        token = token or secrets.token_hex(16)
         reply, asked = await self._ask(lambda: self.recommender.delete_item.remote(item_id, token))
         return messages.DeleteItemAnswer(
             item_id=item_id, outcome=reply.outcome, record=reply.number, **asked.facts(request_id)
@@ -255,8 +263,12 @@ class Core:
         )
 
     async def _answered(self, call: "DesignerCall") -> Any:
-        _, asked = await self._ask(lambda: call.method.remote(*call.arguments()))
+        _, asked = await self._ask(lambda: call.method.remote(*call.arguments(), **self._patience()))
         return await call.told(asked)
+
+    def _patience(self) -> dict[str, float]:
+        """What the Designer goes by to have the best so far ready in time."""
+        return {"timeout_s": self.caller.timeout_s}
 
     async def _progress(self, told: replies.Progress) -> messages.Progress:
         (picture,) = await self.outgoing.pictures([told.picture], inline=True)
@@ -268,7 +280,7 @@ class Core:
         if request.source == "recommend":
             return self.recommender.recommend.remote(request.recommendation())
         taste = self.recommender.taste.remote(request.shopper)
-        return self.designer.design.remote(request.design(), taste)
+        return self.designer.design.remote(request.design(), taste, **self._patience())
 
     def _item_of(self, picture: messages.PictureInput | None) -> Awaitable[replies.Offers] | None:
         """The catalogue's entry on its way to the deployment that needs its picture."""

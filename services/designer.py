@@ -1,6 +1,7 @@
 """The Designer: the latent engine for many requests at once, and the keeping of what it finds."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -46,9 +47,14 @@ class Designer(ReleaseDeployment[Studio]):
         self.incoming = incoming(self.settings)
         self._showing: asyncio.Task[None] | None = None
 
-    async def design(self, request: DesignRequest, taste: Taste, *, watcher: Watcher | None = None) -> Offers:
-        """The best k designs, kept; the best so far where time is up. Raises BadInput, Overloaded, TurningRelease."""
-        deadline = self._deadline()
+    async def design(
+        self, request: DesignRequest, taste: Taste, *, timeout_s: float | None = None, watcher: Watcher | None = None
+    ) -> Offers:
+        """The best k designs, kept; the best so far where time is up. Raises BadInput, Overloaded, TurningRelease.
+
+        timeout_s: for how long the caller waits, where that is less than the settings allow.
+        """
+        deadline = self._deadline(timeout_s)
         studio = self.shelf.of(taste.release)
         plan, _ = await self.on_pictures(studio.design, request, torch.from_numpy(taste.vector))
         found, compute_ms = await self._carried_out(studio, plan, deadline, watcher)
@@ -57,10 +63,16 @@ class Designer(ReleaseDeployment[Studio]):
         return Offers(offers=best_first(offers), release=taste.release, work=work)
 
     async def alter(
-        self, request: AlterRequest, taste: Taste, item: Offers | None, *, watcher: Watcher | None = None
+        self,
+        request: AlterRequest,
+        taste: Taste,
+        item: Offers | None,
+        *,
+        timeout_s: float | None = None,
+        watcher: Watcher | None = None,
     ) -> replies.Alteration:
         """A picture's reconstruction and stages. Raises as `design`, and TooLarge, UnknownDesign."""
-        deadline = self._deadline()
+        deadline = self._deadline(timeout_s)
         studio = self.shelf.of(taste.release)
         subject, opened_ms = await self._subject(studio, request, taste, item)
         plan, planned_ms = await self.on_pictures(alteration, subject, request)
@@ -71,10 +83,16 @@ class Designer(ReleaseDeployment[Studio]):
         return replies.Alteration(reconstruction=reconstruction, stages=tuple(stages), release=taste.release, work=work)
 
     async def variations(
-        self, request: VariationsRequest, taste: Taste | None, item: Offers | None, *, watcher: Watcher | None = None
+        self,
+        request: VariationsRequest,
+        taste: Taste | None,
+        item: Offers | None,
+        *,
+        timeout_s: float | None = None,
+        watcher: Watcher | None = None,
     ) -> Offers:
         """A picture's neighbours: by score for a shopper, without one the likeliest first. Raises as `alter`."""
-        deadline = self._deadline()
+        deadline = self._deadline(timeout_s)
         release = self.shelf.current()[0] if taste is None else taste.release
         studio = self.shelf.of(release)
         subject, opened_ms = await self._subject(studio, request, taste, item)
@@ -91,16 +109,21 @@ class Designer(ReleaseDeployment[Studio]):
         )
 
     async def watch(
-        self, request: DesignRequest | AlterRequest | VariationsRequest, taste: Taste | None, item: Offers | None = None
+        self,
+        request: DesignRequest | AlterRequest | VariationsRequest,
+        taste: Taste | None,
+        item: Offers | None = None,
+        *,
+        timeout_s: float | None = None,
     ) -> AsyncIterator[replies.Accepted | replies.Progress | replies.Reply]:
         """The call for such a request: that it was taken, how far it is, and its reply at last. Raises as the call."""
         match request:
             case DesignRequest():
-                call = partial(self.design, request, taste)
+                call = partial(self.design, request, taste, timeout_s=timeout_s)
             case AlterRequest():
-                call = partial(self.alter, request, taste, item)
+                call = partial(self.alter, request, taste, item, timeout_s=timeout_s)
             case VariationsRequest():
-                call = partial(self.variations, request, taste, item)
+                call = partial(self.variations, request, taste, item, timeout_s=timeout_s)
         async with aclosing(watched(call)) as telling:
             async for told in telling:
                 if isinstance(told, Progress):
@@ -135,9 +158,9 @@ class Designer(ReleaseDeployment[Studio]):
                 gauges.show(load)
             await asyncio.sleep(SHOW_S)
 
-    def _deadline(self) -> float:
+    def _deadline(self, timeout_s: float | None) -> float:
         """On the engine's clock: when work on a request that comes now has to end for its caller to get an answer."""
-        limit = self.settings.request_timeout_s
+        limit = min(self.settings.request_timeout_s, timeout_s or math.inf)
         return time.monotonic() + limit - min(ANSWER_S, ANSWER_SHARE * limit)
 
     async def _carried_out(

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import uuid
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -13,11 +12,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.errors import Overloaded, ServiceError, SlowBody, Unexpected, bad_input, problem, too_large
+from services.envelope import REQUEST_ID, opened
+from services.errors import Overloaded, ServiceError, SlowBody, Unauthenticated, Unexpected, problem, too_large
 
-REQUEST_ID = "x-request-id"
 RETRY_AFTER_S = 1
-_SOUND_ID = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 class Permits:
@@ -39,7 +37,7 @@ class Permits:
 
 
 class Door:
-    """ASGI middleware. The request's id is left in `scope["state"]["request_id"]`; Ray Serve echoes it.
+    """ASGI middleware. It leaves the request's id, which Ray Serve echoes, and its envelope in `scope["state"]`.
 
     Paths in `open_paths` need no permit: they tell how things are when there is none left.
     """
@@ -63,10 +61,12 @@ class Door:
             return await self.app(scope, receive, send)
         headers = Headers(scope=scope)
         request_id = headers.get(REQUEST_ID) or uuid.uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
         begun = _Begun(send)
         try:
-            self._check(headers, request_id)
+            state["envelope"] = opened(headers, request_id)
+            self._check_length(headers)
             limited = _Limited(receive, self.max_body_bytes, self.max_body_s)
             if scope["path"] in self.open_paths:
                 return await self.app(scope, limited, begun)
@@ -82,9 +82,7 @@ class Door:
                 fault = Unexpected("something went wrong on our side; the request id finds it in our log")
                 await problem_response(fault, scope)(scope, receive, send)
 
-    def _check(self, headers: Headers, request_id: str) -> None:
-        if not _SOUND_ID.fullmatch(request_id):
-            raise bad_input(REQUEST_ID, f"{len(request_id)} characters", "1 to 128 visible ASCII characters")
+    def _check_length(self, headers: Headers) -> None:
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length) > self.max_body_bytes:
             raise too_large("body", f"{length} bytes", f"{self.max_body_bytes} bytes")
@@ -126,5 +124,7 @@ def problem_response(error: ServiceError, scope: Mapping[str, Any]) -> JSONRespo
     """The RFC 9457 answer to an error, with Retry-After where the error names a time."""
     request_id = scope.get("state", {}).get("request_id", "")
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
     content = problem(error, instance=scope["path"], request_id=request_id)
     return JSONResponse(content, error.status, headers, "application/problem+json")

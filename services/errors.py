@@ -1,4 +1,4 @@
-"""Everything that can go wrong with a request: one list, mapped once to HTTP here and in time once to gRPC.
+"""Everything that can go wrong with a request: one list, mapped once to HTTP and once to gRPC.
 
 Each class states its HTTP status, the name of its gRPC code and its type; `facts` are what a program may
 want to read beside the sentence for people. Errors travel between deployments, so they pickle whole.
@@ -34,6 +34,18 @@ class BadInput(ServiceError):
     status, grpc, type, title = 400, "INVALID_ARGUMENT", "bad-input", "Bad input"
 
 
+class Unauthenticated(ServiceError):
+    """No key came along, or one that is not known, or not any more."""
+
+    status, grpc, type, title = 401, "UNAUTHENTICATED", "unauthenticated", "No valid key"
+
+
+class Forbidden(ServiceError):
+    """The key is known, and may not do this; or nobody may, the way the call came."""
+
+    status, grpc, type, title = 403, "PERMISSION_DENIED", "forbidden", "Forbidden"
+
+
 class UnknownShopper(ServiceError):
     """No shopper of that id in the release."""
 
@@ -58,6 +70,12 @@ class UnknownRelease(ServiceError):
     status, grpc, type, title = 404, "NOT_FOUND", "unknown-release", "Unknown release"
 
 
+class UnknownService(ServiceError):
+    """No gRPC service of that name, whose health is asked for."""
+
+    status, grpc, type, title = 404, "NOT_FOUND", "unknown-service", "Unknown service"
+
+
 class SlowBody(ServiceError):
     """A body that did not arrive in time."""
 
@@ -80,6 +98,12 @@ class Overloaded(ServiceError):
     """More is waiting than will be served in time: come back after `retry_after_s`."""
 
     status, grpc, type, title = 429, "RESOURCE_EXHAUSTED", "overloaded", "Overloaded"
+
+
+class RateLimited(ServiceError):
+    """The key has asked for more than it may in that time: come back after `retry_after_s`."""
+
+    status, grpc, type, title = 429, "RESOURCE_EXHAUSTED", "rate-limited", "Too many requests"
 
 
 class Unavailable(ServiceError):

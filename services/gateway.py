@@ -6,38 +6,59 @@ from typing import Any
 from fastapi import FastAPI
 from ray import serve
 
+from cluster.keys import KeyStore
 from cluster.object_store import open_store
 from cluster.settings import Settings
+from services.access import ForKeys, ForThisMachine, Guard, KeyRing
+from services.allowances import Leases
 from services.calls import Caller
 from services.core import Core
+from services.door import Permits
+from services.grpc_face import GrpcFace, Rpcs
 from services.http_face import face
 from services.outgoing import Outgoing
 
 LOGGER = "ray.serve"
-PERMITS = 64  # requests under way in one replica; beyond them 429 at once
+PERMITS = 64  # requests under way in one replica, over both faces; beyond them 429 at once
 
 
 @serve.deployment
 @serve.ingress()
-class Gateway:
-    """The HTTP face over the core over the handles of the other deployments."""
+class Gateway(GrpcFace):
+    """Both faces over one core, over the handles of the other deployments."""
 
-    def __init__(self, recommender: Any, designer: Any, fitting_room: Any) -> None:
+    def __init__(self, recommender: Any, designer: Any, fitting_room: Any, limiter: Any) -> None:
         settings = Settings()
         logger = logging.getLogger(LOGGER)
+        store = open_store(settings.bucket_url, settings)
         core = Core(
             recommender=recommender,
             designer=designer,
             fitting_room=fitting_room,
             outgoing=Outgoing(
-                store=open_store(settings.bucket_url, settings),
+                store=store,
                 expires_s=settings.signed_url_expires_s,
                 signs=settings.folder is None,
             ),
             caller=Caller(timeout_s=settings.request_timeout_s),
             logger=logger,
         )
-        self._face = face(core, max_picture_bytes=settings.max_picture_bytes, permits=PERMITS, logger=logger)
+        guard: Guard = ForThisMachine()
+        if settings.api_keys == "required":
+            guard = ForKeys(KeyRing(KeyStore(store), logger), Leases(limiter.take.remote, logger))
+        permits = Permits(PERMITS)
+        self.rpcs = Rpcs(
+            core=core,
+            guard=guard,
+            permits=permits,
+            tls=settings.grpc_tls_port is not None,
+            max_picture_bytes=settings.max_picture_bytes,
+            max_message_bytes=settings.grpc_max_message_bytes,
+            logger=logger,
+        )
+        self._face = face(
+            core, guard=guard, max_picture_bytes=settings.max_picture_bytes, permits=permits, logger=logger
+        )
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """The ASGI application, which Serve asks for once the replica is made."""

@@ -1,7 +1,6 @@
 """The HTTP face: JSON under /v1, OpenAPI, health. It reads requests, asks the core, and writes answers."""
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services import bodies, events, messages
+from services.access import Admission, Guard
 from services.checking import checked, refusal
 from services.core import Core
 from services.door import Door, Permits, problem_response
@@ -38,19 +38,25 @@ class Problem(BaseModel):
 
 
 def face(
-    core: Core, *, max_picture_bytes: int, permits: int, logger: logging.Logger, body_s: float = BODY_S
+    core: Core,
+    *,
+    guard: Guard,
+    max_picture_bytes: int,
+    permits: Permits,
+    logger: logging.Logger,
+    body_s: float = BODY_S,
 ) -> FastAPI:
     """The ASGI application over a core."""
     app = FastAPI(title="Atelier", version="1", redoc_url=None)
-    for path, kind, answer, call in calls(core):
-        _post(app, path, kind, answer, call, max_picture_bytes, core.watch if kind in WATCHED else None, logger)
-    _items(app, core, max_picture_bytes)
-    _gets(app, core)
+    for path, kind, answer, method in CALLS:
+        _post(app, core, guard, path, kind, answer, method, max_picture_bytes, logger)
+    _items(app, core, guard, max_picture_bytes)
+    _gets(app, core, guard)
     _problems(app)
-    _describe_requests(app, [*(kind for _, kind, _, _ in calls(core)), messages.PutItemRequest])
+    _describe_requests(app, [*(kind for _, kind, _, _ in CALLS), messages.PutItemRequest])
     app.add_middleware(
         Door,
-        permits=Permits(permits),
+        permits=permits,
         max_body_bytes=UPLOADS * (max_picture_bytes + 2) * 4 // 3 + FORM_OVERHEAD,
         max_body_s=body_s,
         logger=logger,
@@ -59,44 +65,43 @@ def face(
     return app
 
 
-Call = Callable[[Any, str], Awaitable[messages.Answer]]
-Watch = Callable[[Any, str], AsyncGenerator[events.Told, None]]
 WATCHED = (
     messages.DesignRequest,
     messages.AlterRequest,
     messages.VariationsRequest,
 )  # what tells how far it is where that is asked for
 
-
-def calls(core: Core) -> tuple[tuple[str, type[messages.Request], type[messages.Answer], Call], ...]:
-    """Every call with a body: path, request, answer, and the core's method."""
-    m = messages
-    return (
-        ("/v1/score", m.ScoreRequest, m.ScoreAnswer, core.score),
-        ("/v1/recommend", m.RecommendRequest, m.RecommendAnswer, core.recommend),
-        ("/v1/design", m.DesignRequest, m.DesignAnswer, core.design),
-        ("/v1/alter", m.AlterRequest, m.AlterAnswer, core.alter),
-        ("/v1/variations", m.VariationsRequest, m.VariationsAnswer, core.variations),
-        ("/v1/try-on", m.TryOnRequest, m.TryOnAnswer, core.try_on),
-        ("/v1/fitting", m.FittingRequest, m.FittingAnswer, core.fitting),
-    )
+# Every call with a body: path, request, answer, and the core's method.
+CALLS: tuple[tuple[str, type[messages.Request], type[messages.Answer], str], ...] = (
+    ("/v1/score", messages.ScoreRequest, messages.ScoreAnswer, "score"),
+    ("/v1/recommend", messages.RecommendRequest, messages.RecommendAnswer, "recommend"),
+    ("/v1/design", messages.DesignRequest, messages.DesignAnswer, "design"),
+    ("/v1/alter", messages.AlterRequest, messages.AlterAnswer, "alter"),
+    ("/v1/variations", messages.VariationsRequest, messages.VariationsAnswer, "variations"),
+    ("/v1/try-on", messages.TryOnRequest, messages.TryOnAnswer, "try_on"),
+    ("/v1/fitting", messages.FittingRequest, messages.FittingAnswer, "fitting"),
+)
 
 
 def _post(
     app: FastAPI,
+    core: Core,
+    guard: Guard,
     path: str,
     kind: type[messages.Request],
     answer: type[messages.Answer],
-    call: Call,
+    method: str,
     max_picture_bytes: int,
-    watch: Watch | None,
     logger: logging.Logger,
 ) -> None:
     async def handle(request: Request) -> Response:
+        admission = await admitted(guard, request, method)
         message = await bodies.read(request, kind, max_picture_bytes=max_picture_bytes)
-        if watch is not None and events.wanted(request.headers.get("accept", "")):
-            return await events.streamed(watch(message, request.state.request_id), request.scope, logger)
-        return written(await call(message, request.state.request_id))
+        admission.check(message)
+        patient, request_id = within(core, request), request.state.request_id
+        if kind in WATCHED and events.wanted(request.headers.get("accept", "")):
+            return await events.streamed(patient.watch(message, request_id), request.scope, logger)
+        return written(await getattr(patient, method)(message, request_id))
 
     app.add_api_route(
         path,
@@ -106,12 +111,12 @@ def _post(
         description=kind.__doc__,
         response_model=answer,
         response_model_exclude_none=True,
-        responses=_failures() | (_events() if watch is not None else {}),
+        responses=_failures() | (_events() if kind in WATCHED else {}),
         openapi_extra={"requestBody": {"required": True, "content": _content(kind)}},
     )
 
 
-def _items(app: FastAPI, core: Core, max_picture_bytes: int) -> None:
+def _items(app: FastAPI, core: Core, guard: Guard, max_picture_bytes: int) -> None:
     """The catalogue, item by item."""
 
     @app.put(
@@ -122,26 +127,33 @@ def _items(app: FastAPI, core: Core, max_picture_bytes: int) -> None:
         openapi_extra={"requestBody": {"required": True, "content": _content(messages.PutItemRequest)}},
     )
     async def put_item(request: Request, item_id: str) -> Response:
+        await admitted(guard, request, "put_item")
         name = checked(messages.ItemName, {"item_id": item_id})
         message = await bodies.read(request, messages.PutItemRequest, max_picture_bytes=max_picture_bytes)
-        return written(await core.put_item(name.item_id, message, request.state.request_id))
+        token = request.state.envelope.token(name.item_id, message)
+        patient = within(core, request)
+        return written(await patient.put_item(name.item_id, message, request.state.request_id, token=token))
 
     @app.delete(ITEM, response_model=messages.DeleteItemAnswer, responses=_failures())
     async def delete_item(request: Request, item_id: str) -> Response:
         """Take an item out of the catalogue. Once more is fine."""
-        return written(await core.delete_item(item_id, request.state.request_id))
+        await admitted(guard, request, "delete_item")
+        token = request.state.envelope.token(item_id)
+        return written(await within(core, request).delete_item(item_id, request.state.request_id, token=token))
 
     @app.get(ITEM, response_model=messages.ItemAnswer, responses=_failures())
     async def item(request: Request, item_id: str, inline: Annotated[bool, Query()] = False) -> Response:
         """One catalogue entry."""
-        return written(await core.item(item_id, request.state.request_id, inline=inline))
+        await admitted(guard, request, "item")
+        return written(await within(core, request).item(item_id, request.state.request_id, inline=inline))
 
 
-def _gets(app: FastAPI, core: Core) -> None:
+def _gets(app: FastAPI, core: Core, guard: Guard) -> None:
     @app.get("/v1/release", response_model=messages.ReleaseAnswer, responses=_failures())
     async def release(request: Request) -> Response:
         """What serves."""
-        return written(await core.release(request.state.request_id))
+        await admitted(guard, request, "release")
+        return written(await within(core, request).release(request.state.request_id))
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
@@ -152,6 +164,17 @@ def _gets(app: FastAPI, core: Core) -> None:
     async def readyz() -> JSONResponse:
         """Whether every deployment has loaded a release: which."""
         return JSONResponse({"ready": True, "deployments": await core.ready()})
+
+
+async def admitted(guard: Guard, request: Request, operation: str) -> Admission:
+    """Whoever sent the request, if they may, before its body is read. Raises as the guard does."""
+    host = None if request.client is None else request.client.host
+    return await guard.admit(request.state.envelope, operation, host=host)
+
+
+def within(core: Core, request: Request) -> Core:
+    """The core, for as long as the request's client waits."""
+    return core.within(request.state.envelope.timeout_s)
 
 
 def written(answer: messages.Answer) -> Response:

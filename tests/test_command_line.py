@@ -44,6 +44,10 @@ def refused(arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
         ("train cagan --config debug --data d --run r steps=no", "steps=no: must be a whole number"),
         ("train cagan --config debug --data d --run r", "`atelier up` starts one"),
         ("promote 2026-x", "2026-x"),
+        ("keys add shop --scope everything", "scopes are everything, but must be some of read, design"),
+        ("keys add shop --scope read --rate -1", "rate is -1, but must be 0"),
+        ("keys revoke nothing", "'nothing' is not the id of a key"),
+        ("keys revoke 0123456789abcdef", "not found"),
         ("publish --dvbpr a --cgan b --cagan c", "there is no run 'a'"),
     ],
 )
@@ -93,6 +97,20 @@ def test_releases_are_listed_and_promoted(tmp_path: Path, capsys: pytest.Capture
     assert lines[1].startswith(f"serves  {old}  since ") and lines[1].endswith("  the new one is worse")
     assert lines[2].startswith(f"        {new}  since ")
     assert len(lines) == 4  # old was the first to serve, too
+
+
+def test_keys_are_issued_listed_and_revoked(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert atelier.run(["keys", "add", "web shop", "--scope", "design", "--scope", "read", "--rate", "5"]) == 0
+    told = capsys.readouterr()
+    key, id = told.out.strip(), told.err.split()[0]
+    assert key.startswith(f"atelier_{id}_")
+    assert not any(key.rpartition("_")[2] in path.read_text() for path in bucket.rglob("*") if path.is_file())
+    assert atelier.run(["keys", "list"]) == 0
+    assert capsys.readouterr().out.startswith(f"opens    {id}  web shop  read,design  5/s, 10 at once  since ")
+    assert atelier.run(["keys", "revoke", id, "--why", "it leaked"]) == 0
+    assert capsys.readouterr().out.startswith(f"{id} opens nothing since ")
+    assert atelier.run(["keys", "list"]) == 0
+    assert capsys.readouterr().out.startswith(f"revoked  {id}")
 
 
 def test_an_interrupt_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,13 +22,16 @@ BELOW = {
 }
 # Plain PyTorch: what runs on an accelerator machine that has PyTorch alone.
 PLAIN = {"torch", "torchvision", "numpy", "PIL", "safetensors"}
+GENERATED = ("_pb2", "_pb2_grpc")  # by protoc
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc"}
 
 
 def sources(floor: str) -> list[Path]:
-    """The Python files of a floor: a package's, or the one module's."""
+    """The Python files of a floor that somebody wrote: a package's, or the one module's."""
     folder = ROOT / floor
-    return sorted(folder.rglob("*.py")) if folder.is_dir() else [ROOT / f"{floor}.py"]
+    if not folder.is_dir():
+        return [ROOT / f"{floor}.py"]
+    return sorted(path for path in folder.rglob("*.py") if not path.stem.endswith(GENERATED))
 
 
 def module_name(path: Path) -> str:

@@ -11,7 +11,7 @@ from ray import serve
 from ray.serve.schema import DeploymentSchema, ServeApplicationSchema, ServeDeploySchema
 
 from cluster.settings import ENV_PREFIX, Settings
-from services import application
+from services import application, ingress
 
 MANIFEST = Path(__file__).resolve().parents[2] / "k8s" / "rayservice.yaml"
 
@@ -75,12 +75,23 @@ def test_the_import_path_leads_to_the_builder() -> None:
 def test_settings_are_those_that_exist_and_keys_come_from_the_secret(spec: dict[str, Any]) -> None:
     for container in containers(spec):
         given = {each["name"]: each for each in container["env"]}
+        limit = given.pop("RAY_SERVE_GRPC_MAX_MESSAGE_SIZE")["value"]
         fields = {name.removeprefix(ENV_PREFIX).lower(): each for name, each in given.items()}
         secret = {name for name, each in fields.items() if "valueFrom" in each}
         assert secret == {"s3_access_key", "s3_secret_key"}
         assert {fields[name]["valueFrom"]["secretKeyRef"]["name"] for name in secret} == {"atelier-s3"}
         stated = {name: each["value"] for name, each in fields.items() if name not in secret}
-        Settings(**stated, s3_access_key="key", s3_secret_key="secret")
+        settings = Settings(**stated, s3_access_key="key", s3_secret_key="secret")
+        assert int(limit) == settings.grpc_max_message_bytes and settings.api_keys == "required"
+
+
+def test_both_faces_are_served(spec: dict[str, Any]) -> None:
+    stated = ServeDeploySchema.model_validate(yaml.safe_load(spec["serveConfigV2"]))
+    settings = Settings(http_host="0.0.0.0", grpc_port=9000)
+    wanted = ingress.grpc_options(settings)
+    assert (stated.http_options.host, stated.http_options.port) == (settings.http_host, settings.http_port)
+    assert stated.grpc_options.port == wanted.port
+    assert stated.grpc_options.grpc_servicer_functions == wanted.grpc_servicer_functions
 
 
 def test_the_head_does_not_serve(spec: dict[str, Any]) -> None:

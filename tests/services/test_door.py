@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import logging
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -14,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from services import messages
 from services.errors import NoRelease
-from services.http_face import face
+from tests.services.near import HERE, faced
 
 TIMINGS = messages.Timings(queue=0, compute=0, encode=0)
 PERSON = b"\xff\xd8 not really a picture"
@@ -25,6 +24,11 @@ class Echo:
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
+        self.patience: list[float | None] = []
+
+    def within(self, timeout_s: float | None) -> "Echo":
+        self.patience.append(timeout_s)
+        return self
 
     def __getattr__(self, name: str) -> Any:
         async def call(request: Any, request_id: str, **options: Any) -> messages.Answer:
@@ -46,8 +50,8 @@ def core() -> Echo:
 
 @pytest.fixture
 def client(core: Echo) -> Iterator[TestClient]:
-    app = face(core, max_picture_bytes=1000, permits=2, logger=logging.getLogger("face"))
-    with TestClient(app, raise_server_exceptions=False) as client:
+    app = faced(core)
+    with TestClient(app, client=HERE, raise_server_exceptions=False) as client:
         yield client
 
 
@@ -90,8 +94,8 @@ def test_nothing_of_a_form_is_written_to_a_disk(client: TestClient, monkeypatch:
         raise AssertionError("rolled over to a file")
 
     monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", refuse)
-    app = face(Echo(), max_picture_bytes=4_000_000, permits=2, logger=logging.getLogger("face"))
-    with TestClient(app) as client:
+    app = faced(Echo(), max_picture_bytes=4_000_000)
+    with TestClient(app, client=HERE) as client:
         assert client.post("/v1/try-on", **form(TRY_ON, person=b"x" * 3_000_000)).status_code == 200
 
 
@@ -152,7 +156,7 @@ def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
         await asyncio.sleep(60)
 
     async def run() -> httpx.Response:
-        app = face(Echo(), max_picture_bytes=1000, permits=2, logger=logging.getLogger("face"), body_s=0.05)
+        app = faced(Echo(), body_s=0.05)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
             return await client.post("/v1/score", content=stalled())
 
@@ -201,7 +205,7 @@ def test_beyond_the_permits_nobody_waits_but_health_is_still_told() -> None:
                 await held.wait()
                 return messages.Answer(release="r", request_id=request_id, timings=TIMINGS)
 
-        app = face(Busy(), max_picture_bytes=1000, permits=2, logger=logging.getLogger("face"))
+        app = faced(Busy())
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
             waiting = [asyncio.create_task(client.post("/v1/score", json=SCORE)) for _ in range(2)]
             await asyncio.sleep(0.1)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from services import events, messages
 from services.errors import DeadlineExceeded, Overloaded
-from services.http_face import face
+from tests.services.near import HERE, faced
 
 EVENTS = {"accept": "text/event-stream"}
 DESIGN = {"shopper": {"user_id": "u"}, "category": "c"}
@@ -39,6 +38,9 @@ class Telling:
         finally:
             self.left = True
 
+    def within(self, timeout_s: float | None) -> "Telling":
+        return self
+
     def __getattr__(self, name: str) -> Any:
         async def call(request: Any, request_id: str) -> messages.Answer:
             return ANSWER
@@ -47,8 +49,8 @@ class Telling:
 
 
 def asked(core: Telling, **options: Any) -> httpx.Response:
-    app = face(core, max_picture_bytes=1000, permits=1, logger=logging.getLogger("face"))  # type: ignore[arg-type]
-    with TestClient(app, raise_server_exceptions=False) as client:
+    app = faced(core, permits=1)
+    with TestClient(app, client=HERE, raise_server_exceptions=False) as client:
         return client.post("/v1/design", **{"json": DESIGN, "headers": EVENTS, **options})
 
 
@@ -114,9 +116,10 @@ def test_a_long_wait_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_who_leaves_ends_what_was_told_and_gives_the_permit_back() -> None:
     core = Telling(messages.Accepted(), HALF, 60.0, ANSWER)
-    app = face(core, max_picture_bytes=1000, permits=1, logger=logging.getLogger("face"))  # type: ignore[arg-type]
+    app = faced(core, permits=1)
     body = json.dumps(DESIGN).encode()
     scope = {
+        "client": HERE,
         "type": "http",
         "method": "POST",
         "path": "/v1/design",

@@ -18,13 +18,13 @@ from cluster.settings import Settings
 from fashion_nn import pictures
 from services.calls import Caller
 from services.core import Core
-from services.http_face import face
 from services.incoming import incoming
 from services.live_catalogue import LiveCatalogue, load_live_catalogue
 from services.outgoing import Outgoing
 from services.release_loader import fetch
 from services.replies import OfferedItem, Recorded, StoredPicture, Work
 from tests.services import tiny_release
+from tests.services.near import HERE, faced
 
 LOGGER = logging.getLogger("test")
 COAT = base64.b64encode(pictures.encode(tiny_release.garment(77), format="PNG")).decode()
@@ -81,8 +81,8 @@ def http(near: Near) -> Iterator[httpx.Client]:
         caller=Caller(timeout_s=30.0, pause_s=0.001),
         logger=LOGGER,
     )
-    app = face(core, max_picture_bytes=10_000, permits=4, logger=LOGGER)
-    with TestClient(app, raise_server_exceptions=False) as client:
+    app = faced(core, max_picture_bytes=10_000, permits=4)
+    with TestClient(app, client=HERE, raise_server_exceptions=False) as client:
         yield client
 
 

@@ -153,7 +153,7 @@ def test_every_error_pickles_whole_and_makes_a_problem(kind: type[ServiceError])
 
 def test_types_tell_errors_apart() -> None:
     named = [kind.type for kind in all_errors() if "type" in vars(kind)]
-    assert len(named) == len(set(named)) == 13
+    assert len(named) == len(set(named)) == 17
 
 
 def test_long_values_are_shortened_and_bytes_only_counted() -> None:

@@ -219,7 +219,8 @@ def deployments(served: Served) -> set[str]:
 
 def test_more_requests_than_permits_are_turned_away_at_once(served: Served) -> None:
     """Held by bodies that do not arrive: a client that dawdles costs a permit, and nothing else."""
-    head = b"POST /v1/score HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+    said = ("Host: test", f"Authorization: Bearer {served.key}", "Content-Type: application/json", "Content-Length: 9")
+    head = "\r\n".join(["POST /v1/score HTTP/1.1", *said, "", ""]).encode()
     address = (served.settings.http_host, served.settings.http_port)
     held: list[socket.socket] = []
 

@@ -1,0 +1,1 @@
+"""The gRPC face's messages and stubs, made from atelier.proto by `python -m services.protos.generate`."""
