@@ -10,6 +10,8 @@ from torch import Tensor
 
 from fashion_nn import colour
 
+SURE = 4.0  # a mask of 0.018 or 0.982
+
 
 def classified(logits: Tensor, target: float, adversarial: str) -> Tensor:
     """How far the field `logits` [N, 1, h, w] is from `target` (1: real and worn, 0: not), averaged over places.
@@ -47,6 +49,11 @@ def total_variation(mask: Tensor) -> Tensor:
     """The length of the mask's outlines, in shares of the picture: what the article names as a better norm of α."""
     across, down = mask[..., 1:] - mask[..., :-1], mask[..., 1:, :] - mask[..., :-1, :]
     return across.abs().mean() + down.abs().mean()
+
+
+def saturation(mask: Tensor) -> Tensor:
+    """How far the mask's logits are beyond ±SURE, squared: what a sigmoid is sure of beyond, it does not unlearn."""
+    return F.relu(torch.logit(mask, 1e-6).abs() - SURE).square().mean()
 
 
 def cycle(person: Tensor, returned: Tensor, colours: str = "rgb") -> Tensor:

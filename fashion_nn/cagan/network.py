@@ -28,7 +28,8 @@ SUREST = 0.98  # of a mask given as a prior: what the network may still overrule
 class Fitting(NamedTuple):
     """picture: what is shown; mask: α; painted: x̃. [N, 3, H, W] in [-1, 1], [N, 1, H, W] in [0, 1], [N, 3, H, W].
 
-    Where there is a warp: flow [N, 2, H, W] and carried [N, 3, H, W], the wanted garment bent by it.
+    Where there is a warp: flow [N, 2, H, W]; carried [N, 3, H, W], the wanted garment bent by it; and share
+    [N, 1, H, W] in [0, 1], how much of what is painted is carried.
     """
 
     picture: Tensor
@@ -36,6 +37,7 @@ class Fitting(NamedTuple):
     painted: Tensor
     flow: Tensor | None = None
     carried: Tensor | None = None
+    share: Tensor | None = None
 
 
 class Down(nn.Module):
@@ -147,14 +149,14 @@ class Generator(nn.Module):
     def _composed(
         self, last: Tensor, person: Tensor, wanted: Tensor, flow: Tensor | None, given: Tensor | None
     ) -> Fitting:
-        mask, painted, carried = self._masked(last[:, :1], given), last[:, 1:4].tanh(), None
+        mask, painted, carried, share = self._masked(last[:, :1], given), last[:, 1:4].tanh(), None, None
         if self.lab:
             painted = colour.from_scaled_lab(painted)
         if flow is not None:
             flow = corrected(doubled(flow), last[:, 5:])
             carried, share = bent(wanted, flow), last[:, 4:5].sigmoid()
             painted = share * carried + (1 - share) * painted
-        return Fitting(mask * painted + (1 - mask) * person, mask, painted, flow, carried)
+        return Fitting(mask * painted + (1 - mask) * person, mask, painted, flow, carried, share)
 
     def _masked(self, logits: Tensor, given: Tensor | None) -> Tensor:
         if given is None:

@@ -114,6 +114,9 @@ class GeneratorObjective(nn.Module):
         if config.total_variation_weight:
             outlines = loss.total_variation(fitting.mask)
             terms["loss/generator/total_variation"] = config.total_variation_weight * outlines
+        if config.saturation_weight:
+            sure = loss.saturation(fitting.mask) + loss.saturation(returned.mask)
+            terms["loss/generator/saturation"] = config.saturation_weight * sure
         if config.warp:
             carried = loss.texture(person, returned.carried, returned.mask.detach())
             rough = roughness(fitting.flow) + roughness(returned.flow)

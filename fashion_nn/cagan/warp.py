@@ -46,11 +46,20 @@ def bent(picture: Tensor, flow: Tensor) -> Tensor:
 
     Beyond the border the border goes on.
     """
+    return taken(picture, places(flow))
+
+
+def places(flow: Tensor) -> Tensor:
+    """Where a flow takes each pixel from: [N, 2, h, w], across and down, -1 and 1 at the picture's borders."""
     height, width = flow.shape[2:]
     down = (torch.arange(height, device=flow.device) + 0.5) * (2 / height) - 1
     across = (torch.arange(width, device=flow.device) + 0.5) * (2 / width) - 1
-    there = torch.stack([across.expand(height, -1), down[:, None].expand(-1, width)]) + flow
-    return F.grid_sample(picture.float(), there.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
+    return torch.stack([across.expand(height, -1), down[:, None].expand(-1, width)]) + flow
+
+
+def taken(picture: Tensor, where: Tensor) -> Tensor:
+    """The colours of `picture` [N, C, H, W] at `where` [N, 2, h, w]: [N, C, h, w], float32."""
+    return F.grid_sample(picture.float(), where.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
 
 
 def roughness(flow: Tensor) -> Tensor:

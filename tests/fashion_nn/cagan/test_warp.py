@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fashion_nn.cagan.warp import Bend, bent, corrected, doubled, roughness
+from fashion_nn.cagan.warp import Bend, bent, corrected, doubled, places, roughness, taken
 
 PICTURE = torch.rand(2, 3, 8, 6, generator=torch.Generator().manual_seed(0))
 
@@ -60,3 +60,12 @@ def test_a_flow_is_learnt_from_what_the_garment_should_look_like() -> None:
         (bent(ramp, corrected(torch.zeros(1, 2, 16, 24), pixels)) - target).abs().mean().backward()
         optimiser.step()
     assert pixels[0, 0, :, 4:18].mean().item() == pytest.approx(3.0, abs=0.3)
+
+
+def test_what_a_flow_takes_it_takes_at_any_size() -> None:
+    """A large picture taken at the enlarged places of a small one is the large picture moved by the same share."""
+    large = torch.linspace(-1, 1, 48).expand(1, 3, 64, 48)
+    flow = torch.full((1, 2, 8, 6), 0.25)
+    flow[:, 1] = 0.0
+    where = torch.nn.functional.interpolate(places(flow), size=(64, 48), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(taken(large, where)[..., 4:36], large[..., 10:42])  # an eighth of the width is six
