@@ -16,11 +16,11 @@ Config = TypeVar("Config")
 
 
 def named(module: ModuleType, name: str) -> Any:
-    """The configuration that the function `name` of a config module returns, such as `debug` or `paper`."""
+    """What the function `name` of a config module returns, such as `paper`; `paper-256` is its `paper_256`."""
     known = {key: function for key, function in vars(module).items() if _names_a_config(module, key, function)}
-    if name not in known:
+    if (spelled := name.replace("-", "_")) not in known:
         raise ValueError(f"no configuration {name!r} in {module.__name__}; there are: {', '.join(sorted(known))}")
-    return known[name]()
+    return known[spelled]()
 
 
 def override(config: Config, assignments: Iterable[str]) -> Config:

@@ -15,7 +15,7 @@ from services.messages import Message
 Read = TypeVar("Read", bound=Message)
 FORM = "multipart/form-data"
 JSON = "application/json"
-PICTURES = ("person", "picture", "wanted", "worn")  # fields that may be sent as parts
+PICTURES = ("person", "picture", "wanted", "worn", "mask")  # fields that may be sent as parts
 REQUEST = "request"  # the part with everything else, as JSON
 
 

@@ -1,15 +1,22 @@
-"""Painting a garment on a person with one release's CAGAN, and pasting it back into the picture that was sent."""
+"""Painting a garment on a person with one release's CAGAN, and pasting it back into the picture that was sent.
 
+A network that carries the garment's own pixels says of each pixel where it comes from. That holds at any size: so the
+garment is taken from its picture at the size of the person's, however small both were to the network.
+"""
+
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from fashion_nn import pictures
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Generator
+from fashion_nn.cagan.warp import places, taken
 from fashion_nn.configs import from_json
 from fashion_nn.state_files import load_weights
 from services.errors import Unexpected, bad_input
@@ -18,21 +25,32 @@ from services.release_loader import Release
 FAINTEST = 5  # of 255: a mask below this is nothing, so that what is not painted on stays as it was sent
 
 
+MOST_TIMES = 16  # larger than the network saw it, at most, is the garment looked at
+LARGEST_DETAIL = 1_500_000  # pixels of a person up to which the garment is laid on in full
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """What the generator sees: each [3, H, W] in [-1, 1]."""
+    """What the generator sees: each [3, H, W] in [-1, 1]; where to paint [1, H, W] in [0, 1], if somebody says."""
 
     person: Tensor
     worn: Tensor
     wanted: Tensor
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Painted:
-    """What it gives: painted [3, H, W] in [-1, 1], mask [1, H, W] in [0, 1]."""
+    """What it gives: painted [3, H, W] in [-1, 1], mask [1, H, W] in [0, 1].
+
+    Where the garment's own pixels are carried: places [2, H, W] in its picture, and share [1, H, W] in [0, 1] of them.
+    """
 
     painted: Tensor
     mask: Tensor
+    places: Tensor | None = None
+    share: Tensor | None = None
+    carried: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,18 +83,45 @@ class Fitter:
             raise bad_input("worn", None, "given, since this release was not trained to do without it")
         return torch.ones(3, *self.size)
 
-    @torch.inference_mode()
+    def place(self, image: Image.Image | None) -> Tensor | None:
+        """Where a mask that was sent, white on black, says to paint: [1, H, W] in [0, 1].
+
+        Raises BadInput where the release's network takes no mask.
+        """
+        if image is None:
+            return None
+        if self.config.given_mask == "refused":
+            raise bad_input("mask", "given", "left out, since this release's network finds its own")
+        boxed = pictures.letterbox(image.convert("L"), height=self.config.height, width=self.config.width, background=0)
+        return torch.from_numpy(pictures.to_pixels(boxed)).float() / 255
+
     def paint(self, jobs: Sequence[Job]) -> list[Painted | Unexpected]:
-        """All jobs in one pass; one that does not stay finite fails alone."""
-        persons, worn, wanted = (
-            torch.stack([getattr(job, name) for job in jobs]).to(self.device) for name in ("person", "worn", "wanted")
-        )
-        fitting = self.generator(persons, worn, wanted)
+        """All jobs in one pass, those with a mask in one of their own; one that does not stay finite fails alone."""
+        found: dict[int, Painted | Unexpected] = {}
+        for given in (False, True):
+            mine = [at for at, job in enumerate(jobs) if (job.mask is not None) == given]
+            if mine:
+                found |= zip(mine, self._painted([jobs[at] for at in mine]), strict=True)
+        return [found[at] for at in range(len(jobs))]
+
+    @torch.inference_mode()
+    def _painted(self, jobs: Sequence[Job]) -> list[Painted | Unexpected]:
+        """Jobs of which all have a mask, or none."""
+
+        def together(name: str) -> Tensor:
+            return torch.stack([getattr(job, name) for job in jobs]).to(self.device)
+
+        given = None if jobs[0].mask is None else together("mask")
+        fitting = self.generator(together("person"), together("worn"), together("wanted"), given=given)
+        columns = {"painted": fitting.painted, "mask": fitting.mask}
+        if fitting.flow is not None:
+            columns |= {"places": places(fitting.flow), "share": fitting.share, "carried": fitting.carried}
+        rows = zip(*(column.cpu() for column in columns.values()), strict=True)
         return [
-            Painted(painted=painted, mask=mask)
-            if painted.isfinite().all() and mask.isfinite().all()
+            Painted(**dict(zip(columns, row, strict=True)))
+            if all(part.isfinite().all() for part in row)
             else Unexpected("the fitting did not stay finite")
-            for painted, mask in zip(fitting.painted.cpu(), fitting.mask.cpu(), strict=True)
+            for row in rows
         ]
 
     def probe(self) -> None:
@@ -87,18 +132,46 @@ class Fitter:
             raise RuntimeError(f"release {self.release.id}: {painted}")
 
 
-def paste(person: Image.Image, painted: Painted) -> tuple[Image.Image, Image.Image]:
+def paste(person: Image.Image, painted: Painted, garment: Image.Image | None = None) -> tuple[Image.Image, Image.Image]:
     """The person's own picture with the painted part laid over it, and the mask, both of the picture's size.
 
     The same x = α·x̃ + (1 - α)·x_i as in the network, but with x_i at its full resolution: where the mask is
-    black, every pixel is the one that was sent.
+    black, every pixel is the one that was sent. So is what was carried of the garment, if its picture comes along.
     """
     height, width = painted.mask.shape[1:]
     box = letterboxed(person.size, height=height, width=width)
-    paint = pictures.to_image(painted.painted).crop(box).resize(person.size, Image.Resampling.BICUBIC)
+    if garment is None or painted.places is None:
+        paint = pictures.to_image(painted.painted).crop(box).resize(person.size, Image.Resampling.BICUBIC)
+    else:
+        paint = in_detail(painted, garment, box, person.size)
     mask = pictures.mask_to_image(painted.mask).crop(box).resize(person.size, Image.Resampling.BILINEAR)
     mask = mask.point([0] * FAINTEST + list(range(FAINTEST, 256)))
     return Image.composite(paint, person, mask), mask
+
+
+@torch.inference_mode()
+def in_detail(
+    painted: Painted, garment: Image.Image, box: tuple[int, int, int, int], size: tuple[int, int]
+) -> Image.Image:
+    """What was painted inside of `box`, at (width, height) `size`: the garment taken from its own picture.
+
+    The garment is seen as the network saw it, letterboxed, but larger; what else is painted is enlarged.
+    """
+    left, upper, right, lower = box
+    shrunk = min(1.0, math.sqrt(LARGEST_DETAIL / (size[0] * size[1])))
+    width, height = (max(1, round(side * shrunk)) for side in size)
+
+    def enlarged(column: Tensor, mode: str = "bilinear") -> Tensor:
+        inside = column[None, :, upper:lower, left:right]
+        return F.interpolate(inside, size=(height, width), mode=mode, align_corners=False)
+
+    times = max(1, min(MOST_TIMES, round(height / (lower - upper))))
+    seen_height, seen_width = (times * side for side in painted.mask.shape[1:])
+    seen = pictures.letterbox(garment, height=seen_height, width=seen_width)
+    seen = pictures.normalise(pictures.to_pixels(seen))[None]
+    rest = enlarged(painted.painted - painted.share * painted.carried, "bicubic")
+    detailed = rest + enlarged(painted.share) * taken(seen, enlarged(painted.places))
+    return pictures.to_image(detailed[0]).resize(size, Image.Resampling.BICUBIC)
 
 
 def letterboxed(size: tuple[int, int], *, height: int, width: int) -> tuple[int, int, int, int]:

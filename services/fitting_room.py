@@ -1,6 +1,7 @@
 """The FittingRoom: CAGAN on persons and garments, several requests in one pass. Nothing of a person is kept."""
 
 import asyncio
+from typing import NamedTuple
 
 from PIL import Image
 from ray import serve
@@ -12,11 +13,19 @@ from services.devices import replica_device
 from services.errors import ServiceError
 from services.fitting import Fitter, Job, Painted, load_fitter, paste
 from services.incoming import incoming
-from services.messages import FittingRequest, PictureInput, TryOnRequest
+from services.messages import FittingRequest, PictureInput, TryOnRequest, Upload
 from services.replies import FittedPicture, Fittings, LoosePicture, Offers, Work
 
 MAX_JOBS_PER_PASS = 16
 WAIT_S = 0.01  # for company
+
+
+class Opened(NamedTuple):
+    """The person's picture as sent and as the network sees it, and the worn garment."""
+
+    image: Image.Image
+    seen: Tensor
+    worn: Tensor
 
 
 @serve.deployment
@@ -31,9 +40,10 @@ class FittingRoom(ReleaseDeployment[Fitter]):
         """One garment on a person. Raises BadInput, TooLarge, UnknownDesign."""
         release, fitter = self.shelf.current()
         opened, opened_ms = await self.on_pictures(self._opened, fitter, request, worn)
-        garment, garment_ms = await self.on_pictures(self._garment, fitter, request.wanted, wanted)
-        fitted, work = await self._fitted(fitter, *opened, garment, request.format)
-        work += Work(encode_ms=opened_ms + garment_ms)
+        garment, garment_ms = await self.on_pictures(self._garment, request.wanted, wanted)
+        place, place_ms = await self.on_pictures(self._place, fitter, request.mask, opened.image)
+        fitted, work = await self._fitted(fitter, opened, garment, request.format, place)
+        work += Work(encode_ms=opened_ms + garment_ms + place_ms)
         return Fittings(fitted=(fitted,), release=release, work=work)
 
     async def fit(self, request: FittingRequest, offers: Offers, worn: Offers | None) -> Fittings:
@@ -41,40 +51,40 @@ class FittingRoom(ReleaseDeployment[Fitter]):
         release, fitter = self.shelf.current()
         opened, opened_ms = await self.on_pictures(self._opened, fitter, request, worn)
         keys = [offer.picture.key for offer in offers.offers]
-        garments = await asyncio.gather(*(self.on_pictures(self._stored, fitter, key) for key in keys))
-        done = await asyncio.gather(
-            *(self._fitted(fitter, *opened, garment, request.format) for garment, _ in garments)
-        )
+        garments = await asyncio.gather(*(self.on_pictures(self.incoming.stored, key) for key in keys))
+        done = await asyncio.gather(*(self._fitted(fitter, opened, garment, request.format) for garment, _ in garments))
         work = sum((work for _, work in done), offers.work + Work(encode_ms=opened_ms + sum(ms for _, ms in garments)))
         return Fittings(fitted=tuple(fitted for fitted, _ in done), offers=offers.offers, release=release, work=work)
 
     async def _fitted(
-        self, fitter: Fitter, person: Image.Image, seen: Tensor, worn: Tensor, wanted: Tensor, format: str
+        self, fitter: Fitter, opened: Opened, garment: Image.Image, format: str, place: Tensor | None = None
     ) -> tuple[FittedPicture, Work]:
-        painted, compute_ms = await self._pass((fitter, Job(person=seen, worn=worn, wanted=wanted)))
+        wanted, seen_ms = await self.on_pictures(fitter.seen, garment)
+        job = Job(person=opened.seen, worn=opened.worn, wanted=wanted, mask=place)
+        painted, compute_ms = await self._pass((fitter, job))
         if isinstance(painted, ServiceError):
             raise painted
-        fitted, encode_ms = await self.on_pictures(_encoded, fitter, person, painted, format)
-        return fitted, Work(compute_ms=compute_ms, encode_ms=encode_ms)
+        fitted, encode_ms = await self.on_pictures(_encoded, fitter, opened.image, painted, garment, format)
+        return fitted, Work(compute_ms=compute_ms, encode_ms=seen_ms + encode_ms)
 
     @serve.batch(max_batch_size=MAX_JOBS_PER_PASS, batch_wait_timeout_s=WAIT_S)
     async def _pass(self, jobs: list[tuple[Fitter, Job]]) -> list[tuple[Painted | ServiceError, float]]:
         painted, compute_ms = await self.in_networks(_painted, jobs)
         return [(each, compute_ms) for each in painted]
 
-    def _opened(
-        self, fitter: Fitter, request: TryOnRequest | FittingRequest, worn: Offers | None
-    ) -> tuple[Image.Image, Tensor, Tensor]:
-        """The person's picture as sent and as the network sees it, and the worn garment."""
+    def _opened(self, fitter: Fitter, request: TryOnRequest | FittingRequest, worn: Offers | None) -> Opened:
         person = self.incoming.upload(request.person.data, "person")
         worn_image = None if request.worn is None else self.incoming.named(request.worn, "worn", worn)
-        return person, fitter.seen(person), fitter.worn(worn_image)
+        return Opened(person, fitter.seen(person), fitter.worn(worn_image))
 
-    def _garment(self, fitter: Fitter, picture: PictureInput, item: Offers | None) -> Tensor:
-        return fitter.seen(self.incoming.named(picture, "wanted", item))
+    def _garment(self, picture: PictureInput, item: Offers | None) -> Image.Image:
+        return self.incoming.named(picture, "wanted", item)
 
-    def _stored(self, fitter: Fitter, key: str) -> Tensor:
-        return fitter.seen(self.incoming.stored(key))
+    def _place(self, fitter: Fitter, mask: Upload | None, person: Image.Image) -> Tensor | None:
+        """The mask that was sent, stretched over the person's picture, as the network sees it."""
+        if mask is None:
+            return None
+        return fitter.place(self.incoming.upload(mask.data, "mask").resize(person.size))
 
 
 def _painted(jobs: list[tuple[Fitter, Job]]) -> list[Painted | ServiceError]:
@@ -86,8 +96,8 @@ def _painted(jobs: list[tuple[Fitter, Job]]) -> list[Painted | ServiceError]:
     return [found[at] for at in range(len(jobs))]
 
 
-def _encoded(fitter: Fitter, person: Image.Image, painted: Painted, format: str) -> FittedPicture:
-    picture, mask = paste(person, painted)
+def _encoded(fitter: Fitter, person: Image.Image, painted: Painted, garment: Image.Image, format: str) -> FittedPicture:
+    picture, mask = paste(person, painted, garment)
     return FittedPicture(
         picture=LoosePicture(data=pictures.encode(picture, format=format.upper()), media_type=f"image/{format}"),
         mask=LoosePicture(data=pictures.encode(mask, format="PNG"), media_type="image/png"),

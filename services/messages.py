@@ -217,6 +217,9 @@ class TryOnRequest(Request):
     person: Upload
     worn: PictureInput | None = Field(None, description="what the person wears, where the release asks for it")
     wanted: PictureInput
+    mask: Upload | None = Field(
+        None, description="where to paint, white on black over the person's picture, where the release takes one"
+    )
     format: PersonFormat = "jpeg"
 
 

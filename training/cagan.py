@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,13 @@ from torch import Tensor, nn
 from fashion_nn.cagan import config as configs
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Discriminator, Generator
-from fashion_nn.cagan.step import CAGANData, CAGANStep
+from fashion_nn.cagan.step import CAGANData, CAGANStep, others_of
 from fashion_nn.datasets.picture_table import PictureTable
 from fashion_nn.datasets.problems import DataError, Problem, fatal
 from fashion_nn.datasets.viton import Pairs, read_pairs
 from fashion_nn.metrics.fittings import mask_iou, mean_error
 from fashion_nn.pictures import normalise
+from fashion_nn.steps import generator_of
 from training.command import main
 from training.recipe import Recipe, Source, Summary
 
@@ -25,12 +27,16 @@ BATCH = 32  # pairs measured at once
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairData:
-    """Pairs whose pictures decode, with their pixels; `masks` where every pair has a true one."""
+    """Pairs whose pictures decode, with their pixels; `masks` where every pair has a true one.
+
+    groups: int64 [n], the place of each pair's group among the config's.
+    """
 
     pairs: Pairs
     persons: PictureTable
     garments: PictureTable
     masks: PictureTable | None
+    groups: np.ndarray
     problems: tuple[Problem, ...]
 
 
@@ -50,7 +56,7 @@ class CAGANRecipe(Recipe):
     columns = ("person", "worn", "wanted", "mask", "result")
 
     def open(self, source: Source, config: CAGANConfig) -> Parts:
-        folder = source.path / "pairs" if (source.path / "pairs").is_dir() else source.path
+        folder = pairs_folder(source.path)
         train = open_pairs(folder, "train", source, config)
         if len(train.pairs) < 2:
             raise fatal(folder, None, "one pair is not enough: another garment is needed to be put on")
@@ -64,13 +70,13 @@ class CAGANRecipe(Recipe):
         return Summary(counts=counts, identity={}, problems=problems)
 
     def build(self, config: CAGANConfig, data: Parts, device: torch.device) -> CAGANStep:
-        return CAGANStep(config, CAGANData(data.train.persons, data.train.garments), device)
+        return CAGANStep(config, CAGANData(data.train.persons, data.train.garments, data.train.groups), device)
 
     def networks(self, config: CAGANConfig, data: Parts) -> dict[str, nn.Module]:
         return {"generator": Generator(config), "discriminator": Discriminator(config)}
 
     def evaluate(self, step: CAGANStep, data: Parts) -> dict[str, float]:
-        """On the test pairs, each fitted with the next one's garment: means over all pairs.
+        """On the test pairs, each fitted with another one's garment of its group: means over all pairs.
 
         test/cycle: error after changing there and back; with true masks also test/mask_iou, of the learnt mask
         with the worn garment's, and test/outside, what was changed outside of that.
@@ -83,9 +89,19 @@ class CAGANRecipe(Recipe):
         return {f"test/{name}": float(torch.cat([part[name] for part in parts]).nanmean()) for name in names}
 
 
-def open_pairs(folder: Path, part: str, source: Source, config: CAGANConfig) -> PairData:
-    """Read one part of the pairs and letterbox its pictures to the config's size. Raises DataError."""
+def pairs_folder(path: Path) -> Path:
+    """Where the pairs are in a data set: in the folder of that name, or right there."""
+    return path / "pairs" if (path / "pairs").is_dir() else path
+
+
+def open_pairs(folder: Path, part: str, source: Source, config: CAGANConfig, *, only: str | None = None) -> PairData:
+    """Read one part of the pairs and letterbox its pictures to the config's size; `only` one group's. Raises DataError.
+
+    A config that names groups leaves out the pairs of others, and those without a label.
+    """
     pairs = read_pairs(folder, part=part, on_problem=source.on_problem)
+    if wanted := (only,) if only else config.groups:
+        pairs = of_groups(folder, part, pairs, wanted)
     tables = [_table(each, source, config) for each in (pairs.persons, pairs.garments)]
     broken = np.unique(np.concatenate([table.failed for table in tables]))
     problems = tuple(problem for table in tables for problem in table.problems)
@@ -96,7 +112,24 @@ def open_pairs(folder: Path, part: str, source: Source, config: CAGANConfig) -> 
         tables = [_table(each, source, config) for each in (pairs.persons, pairs.garments)]
     masks = None if None in pairs.masks else _table(pairs.masks, source, config, channels=1)
     found = (*pairs.problems, *problems, *(masks.problems if masks else ()))
-    return PairData(pairs=pairs, persons=tables[0], garments=tables[1], masks=masks, problems=found)
+    groups = [config.groups.index(group) for group in pairs.groups] if config.groups else [0] * len(pairs)
+    return PairData(
+        pairs=pairs,
+        persons=tables[0],
+        garments=tables[1],
+        masks=masks,
+        groups=np.array(groups, np.int64),
+        problems=found,
+    )
+
+
+def of_groups(folder: Path, part: str, pairs: Pairs, wanted: tuple[str, ...]) -> Pairs:
+    """The pairs labelled with one of these groups. Raises DataError where there is none."""
+    labelled = pairs.groups or [""] * len(pairs)
+    others = [place for place, group in enumerate(labelled) if group not in wanted]
+    if len(others) == len(pairs):
+        raise fatal(folder / f"{part}_labels.csv", None, f"no pair of the groups {', '.join(wanted)}")
+    return pairs.without(others)
 
 
 def _table(sources: list, source: Source, config: CAGANConfig, channels: int = 3) -> PictureTable:
@@ -106,11 +139,12 @@ def _table(sources: list, source: Source, config: CAGANConfig, channels: int = 3
 @torch.inference_mode()
 def measured(step: CAGANStep, test: PairData, places: np.ndarray) -> dict[str, Tensor]:
     """Each measure [B] of the pairs at `places`."""
-    following = (places + 1) % len(test.pairs)
-    tables = (test.persons[places], test.garments[places], test.garments[following])
+    others = others_of(np.arange(len(test.pairs)), test.groups, generator_of(0))[places]
+    tables = (test.persons[places], test.garments[places], test.garments[others])
     person, worn, wanted = (normalise(pixels.to(step.device)) for pixels in tables)
-    fitting = step.average.network(person, worn, wanted)
-    returned = step.average.network(fitting.picture, wanted, worn)
+    put_on = partial(step.average.network, group=torch.from_numpy(test.groups[places]).to(step.device))
+    fitting = put_on(person, worn, wanted)
+    returned = put_on(fitting.picture, wanted, worn)
     found = {"cycle": mean_error(returned.picture, person)}
     if test.masks is not None:
         true = test.masks[places].to(step.device).float() / 255

@@ -1,4 +1,4 @@
-"""CAGAN's networks (Jetchev & Bergmann, 2017, figure 3).
+"""CAGAN's networks (Jetchev & Bergmann, 2017, figure 3), and what the article left open.
 
 G(x_i, y_i, y_j) → (α, x̃): the person of x_i wears y_i and shall wear y_j; the result is α·x̃ + (1 − α)·x_i.
 The last six channels of every intermediate layer, in G and D, are downsampled copies of the two inputs x_i and y_i
@@ -14,31 +14,50 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
+from fashion_nn import colour
 from fashion_nn.cagan.config import CAGANConfig
+from fashion_nn.cagan.warp import Bend, bent, corrected, doubled
 from fashion_nn.upsampling import resize_convolution
 
 COPIES = 6  # channels of each intermediate layer that repeat the inputs
+SUREST = 0.98  # of a mask given as a prior: what the network may still overrule
 
 
 class Fitting(NamedTuple):
-    """picture: what is shown; mask: α; painted: x̃. [N, 3, H, W] in [-1, 1], [N, 1, H, W] in [0, 1], [N, 3, H, W]."""
+    """picture: what is shown; mask: α; painted: x̃. [N, 3, H, W] in [-1, 1], [N, 1, H, W] in [0, 1], [N, 3, H, W].
+
+    Where there is a warp: flow [N, 2, H, W]; carried [N, 3, H, W], the wanted garment bent by it; and share
+    [N, 1, H, W] in [0, 1], how much of what is painted is carried.
+    """
 
     picture: Tensor
     mask: Tensor
     painted: Tensor
+    flow: Tensor | None = None
+    carried: Tensor | None = None
+    share: Tensor | None = None
 
 
 class Down(nn.Module):
-    """A stride-2 convolution of which the last six channels are replaced by copies of the inputs [N, 6, H, W]."""
+    """A stride-2 convolution of which the last six channels are replaced by copies of the inputs [N, 6, H, W].
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, norm: bool) -> None:
+    `told` numbers [N, told], where there are any, scale and shift what was learnt.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, norm: bool, told: int = 0) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(inputs, outputs - COPIES, kernel, stride=2, padding=kernel // 2)
         self.norm = nn.InstanceNorm2d(outputs - COPIES) if norm else nn.Identity()
+        self.told = nn.Linear(told, 2 * (outputs - COPIES)) if told else None
 
-    def forward(self, features: Tensor, inputs: Tensor) -> Tensor:
-        learnt = F.relu(self.norm(self.convolution(features)))
+    def forward(self, features: Tensor, inputs: Tensor, code: Tensor | None = None) -> Tensor:
+        learnt = self.norm(self.convolution(features))
+        if self.told is not None:
+            scale, shift = self.told(code)[..., None, None].chunk(2, 1)
+            learnt = learnt * (1 + scale) + shift
+        learnt = F.relu(learnt)
         return torch.cat([learnt, F.interpolate(inputs, size=learnt.shape[2:], mode="area").to(learnt.dtype)], 1)
 
 
@@ -54,32 +73,100 @@ class Up(nn.Module):
         return torch.cat([F.relu(self.norm(self.convolution(features))), skip], 1)
 
 
+class Description(nn.Module):
+    """What the first layers are told of the wanted garment [N, 3, H, W]: numbers [N, size].
+
+    A U-Net of stride-2 convolutions compares its inputs place by place, but a garment's picture and its person are not
+    aligned, and instance normalisation takes away how strong a colour was. Pooled over the picture, neither matters.
+    """
+
+    def __init__(self, config: CAGANConfig) -> None:
+        super().__init__()
+        size, w = config.embedding, config.generator_width
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, w, 4, stride=4),
+            nn.ReLU(),
+            nn.Conv2d(w, 2 * w, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(2 * w, size, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+        )
+        self.group = nn.Embedding(len(config.groups), size) if len(config.groups) > 1 else None
+
+    def forward(self, wanted: Tensor, group: Tensor | None) -> Tensor:
+        code = self.layers(wanted)
+        return code if self.group is None else code + self.group(group)
+
+
 class Generator(nn.Module):
     """person, worn, wanted: [N, 3, H, W] in [-1, 1] → Fitting.
 
     At 128×96 and width 64: 9×128×96 → 64×64×48 → 128×32×24 → 256×16×12 → 512×8×6 → 512×16×12 → 256×32×24 →
     128×64×48 → 4×128×96. Instance normalisation in all layers but the first and the last.
+
+    group: int64 [N], of the wanted garments among the config's `groups` where there are several. given: a mask
+    [N, 1, H, W] in [0, 1] from elsewhere, which `given_mask` says how to use.
     """
 
     def __init__(self, config: CAGANConfig) -> None:
         super().__init__()
-        w, k = config.generator_width, config.kernel
+        w, k, told = config.generator_width, config.kernel, config.embedding
         plan = ((9, w), (w, 2 * w), (2 * w, 4 * w), (4 * w, 8 * w))
-        self.down = nn.ModuleList(Down(i, o, k, norm=layer > 0) for layer, (i, o) in enumerate(plan))
+        self.down = nn.ModuleList(Down(i, o, k, norm=layer > 0, told=told) for layer, (i, o) in enumerate(plan))
+        joined, last = (3, 7) if config.warp else (0, 4)
         plan = ((8 * w, 4 * w), (8 * w, 2 * w), (4 * w, w))
-        self.up = nn.ModuleList(Up(i, o, config.upsampling) for i, o in plan)
-        self.last = doubling(2 * w, 4, config.upsampling)
+        self.up = nn.ModuleList(Up(i + joined, o, config.upsampling) for i, o in plan)
+        self.last = doubling(2 * w + joined, last, config.upsampling, last=True)
+        self.bend = nn.ModuleList(Bend(c) for c in (8 * w, 8 * w, 4 * w, 2 * w)) if config.warp else None
+        self.description = Description(config) if told else None
+        self.lab, self.given_mask = config.colours == "lab", config.given_mask
 
-    def forward(self, person: Tensor, worn: Tensor, wanted: Tensor) -> Fitting:
-        inputs, features, skips = torch.cat([person, worn], 1), torch.cat([person, worn, wanted], 1), []
+    def forward(
+        self,
+        person: Tensor,
+        worn: Tensor,
+        wanted: Tensor,
+        *,
+        group: Tensor | None = None,
+        given: Tensor | None = None,
+    ) -> Fitting:
+        seen = [colour.scaled_lab(each) if self.lab else each for each in (person, worn, wanted)]
+        code = None if self.description is None else self.description(seen[2], group)
+        inputs, features, skips = torch.cat(seen[:2], 1), torch.cat(seen, 1), []
         for layer in self.down:
-            features = layer(features, inputs)
+            features = layer(features, inputs, code)
             skips.append(features)
-        for layer, skip in zip(self.up, reversed(skips[:-1]), strict=True):
-            features = layer(features, skip)
-        last = self.last(features).float()
-        mask, painted = last[:, :1].sigmoid(), last[:, 1:].tanh()
-        return Fitting(mask * painted + (1 - mask) * person, mask, painted)
+        features, flow = self._bent(0, features, seen[2], None)
+        for level, (layer, skip) in enumerate(zip(self.up, reversed(skips[:-1]), strict=True), start=1):
+            features, flow = self._bent(level, layer(features, skip), seen[2], flow)
+        return self._composed(self.last(features).float(), person, wanted, flow, given)
+
+    def _bent(self, level: int, features: Tensor, wanted: Tensor, flow: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        return (features, None) if self.bend is None else self.bend[level](features, wanted, flow)
+
+    def _composed(
+        self, last: Tensor, person: Tensor, wanted: Tensor, flow: Tensor | None, given: Tensor | None
+    ) -> Fitting:
+        mask, painted, carried, share = self._masked(last[:, :1], given), last[:, 1:4].tanh(), None, None
+        if self.lab:
+            painted = colour.from_scaled_lab(painted)
+        if flow is not None:
+            flow = corrected(doubled(flow), last[:, 5:])
+            carried, share = bent(wanted, flow), last[:, 4:5].sigmoid()
+            painted = share * carried + (1 - share) * painted
+        return Fitting(mask * painted + (1 - mask) * person, mask, painted, flow, carried, share)
+
+    def _masked(self, logits: Tensor, given: Tensor | None) -> Tensor:
+        if given is None:
+            return logits.sigmoid()
+        match self.given_mask:
+            case "override":
+                return given.float()
+            case "prior":
+                return (logits + torch.logit(given.float(), 1 - SUREST)).sigmoid()
+        raise ValueError("given is a mask, but this network was configured with given_mask 'refused'")
 
 
 class Discriminator(nn.Module):
@@ -91,20 +178,31 @@ class Discriminator(nn.Module):
 
     def __init__(self, config: CAGANConfig) -> None:
         super().__init__()
-        w, k = config.discriminator_width, config.kernel
+        w, k, spectral = config.discriminator_width, config.kernel, config.discriminator_norm == "spectral"
         plan = ((6, w), (w, 2 * w), (2 * w, 4 * w), (4 * w, 8 * w))
-        self.down = nn.ModuleList(Down(i, o, k, norm=layer > 0) for layer, (i, o) in enumerate(plan))
+        self.down = nn.ModuleList(Down(i, o, k, norm=layer > 0 and not spectral) for layer, (i, o) in enumerate(plan))
         self.last = nn.Conv2d(8 * w, 1, 1)
+        self.lab = config.colours == "lab"
+        if spectral:
+            for layer in (*(each.convolution for each in self.down), self.last):
+                spectral_norm(layer)
 
     def forward(self, person: Tensor, garment: Tensor) -> Tensor:
-        inputs = features = torch.cat([person, garment], 1)
+        seen = [colour.scaled_lab(each) if self.lab else each for each in (person, garment)]
+        inputs = features = torch.cat(seen, 1)
         for layer in self.down:
             features = layer(features, inputs)
         return self.last(features)
 
 
-def doubling(inputs: int, outputs: int, upsampling: str) -> nn.Module:
-    """A layer that doubles height and width: a 4×4 transposed convolution, or pixels repeated and convolved."""
-    if upsampling == "nearest":
+def doubling(inputs: int, outputs: int, upsampling: str, *, last: bool = False) -> nn.Module:
+    """A layer that doubles height and width: a 4×4 transposed convolution, or pixels repeated and convolved.
+
+    "smooth" convolves first, by fewer operations than either, and enlarges without a trace of its grid: fine detail is
+    the skips'. The last layer, which has none, repeats pixels instead.
+    """
+    if upsampling == "transposed":
+        return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+    if upsampling == "nearest" or last:
         return resize_convolution(inputs, outputs, 2)
-    return nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1), nn.Upsample(scale_factor=2, mode="bilinear"))

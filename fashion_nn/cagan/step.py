@@ -11,25 +11,40 @@ from fashion_nn.adversarial import AdversarialStep, initialise
 from fashion_nn.cagan import loss
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Discriminator, Fitting, Generator
+from fashion_nn.cagan.patches import patched, patches
+from fashion_nn.cagan.variety import varied
+from fashion_nn.cagan.warp import roughness
 from fashion_nn.pictures import normalise
+
+PAINTED = 0.2  # of the cycle's weight: what G paints where its mask is not, so that the mask has something to choose
+PATCHED = 0.5  # share of a batch that is also patched, where G is taught
 
 
 @dataclass(frozen=True, slots=True)
 class CAGANData:
-    """Pair i is persons[i], who wears garments[i]; both uint8 [n, 3, H, W] by index."""
+    """Pair i is persons[i], who wears garments[i]; both uint8 [n, 3, H, W] by index.
+
+    groups: int64 [n], of each garment among the config's `groups`; None where there is one kind alone.
+    """
 
     persons: steps.Pictures
     garments: steps.Pictures
+    groups: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """person x_i, worn y_i, wanted y_j: [B, 3, H, W]; worn_known [B, 1, 1, 1]: 0 where y_i is hidden from G."""
+    """person x_i, worn y_i, wanted y_j: [B, 3, H, W]; worn_known [B, 1, 1, 1]: 0 where y_i is hidden from G.
+
+    group: int64 [B], of both garments. patch [B, 1, H, W] in [0, 1]: see `patches`.
+    """
 
     person: Tensor
     worn: Tensor
     wanted: Tensor
     worn_known: Tensor
+    group: Tensor
+    patch: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
@@ -37,19 +52,23 @@ class Batch:
     @property
     def worn_shown(self) -> Tensor:
         """What G is told of the worn garment: blank white where it is unknown."""
-        return self.worn * self.worn_known + (1 - self.worn_known)
+        return self.shown(self.worn)
+
+    def shown(self, garment: Tensor) -> Tensor:
+        return garment * self.worn_known + (1 - self.worn_known)
 
 
 class DiscriminatorObjective(nn.Module):
-    """D's three terms: real pair → 1, generated → 0, mismatched real pair → 0."""
+    """D's three terms: real pair → 1, generated → 0, mismatched real pair → 0; at times its penalty."""
 
     def __init__(self, discriminator: Discriminator, config: CAGANConfig) -> None:
         super().__init__()
         self.discriminator, self.config = discriminator, config
 
-    def forward(self, batch: Batch, fitted: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch, fitted: Tensor, penalised: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
         kind, dtype = self.config.adversarial, steps.autocast_dtype(self.config.precision, fitted.device)
-        persons = torch.cat([batch.person, fitted, batch.person])
+        worn_by = batch.person.requires_grad_() if penalised else batch.person
+        persons = torch.cat([worn_by, fitted, batch.person.detach()])
         garments = torch.cat([batch.worn, batch.wanted, batch.wanted])
         with torch.autocast(fitted.device.type, dtype, enabled=dtype is not None):
             real, fake, mismatched = self.discriminator(persons, garments).float().chunk(3)
@@ -58,29 +77,62 @@ class DiscriminatorObjective(nn.Module):
             "loss/discriminator/fake": loss.classified(fake, 0.0, kind),
             "loss/discriminator/mismatched": loss.classified(mismatched, 0.0, kind),
         }
-        return sum(terms.values()), terms
+        total = sum(terms.values())
+        if penalised:
+            weight = self.config.penalty_weight * self.config.penalised_every
+            total = total + weight * loss.gradient_penalty(real, worn_by)
+        return total, terms
 
 
 class GeneratorObjective(nn.Module):
-    """G's terms: adversarial through a D that receives no gradients, identity, and the cycle back."""
+    """G's terms: adversarial through a D that receives no gradients, norms of the mask, and the cycle back.
+
+    Under `taught` the picture that the way back begins with is taken as given, and a part of the batch begins with a
+    patched picture instead of a fitting: both end at a person whose picture is known.
+    """
 
     def __init__(self, generator: Generator, discriminator: Discriminator, config: CAGANConfig) -> None:
         super().__init__()
         self.generator, self.config = generator, config
         self.judge = steps.Frozen(discriminator)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch, share: float = 1.0) -> tuple[Tensor, dict[str, Tensor]]:
+        """share: of the terms that reward and punish a fitting, which `warm_up` lets in by and by."""
         config, dtype = self.config, steps.autocast_dtype(self.config.precision, batch.person.device)
         with torch.autocast(batch.person.device.type, dtype, enabled=dtype is not None):
-            fitting = self.generator(batch.person, batch.worn_shown, batch.wanted)
-            returned = self.generator(fitting.picture, batch.wanted, batch.worn)
+            fitting = self.generator(batch.person, batch.worn_shown, batch.wanted, group=batch.group)
+            person, returned = self._returned(batch, fitting.picture)
             verdict = self.judge(fitting.picture, batch.wanted).float()
         terms = {
-            "loss/generator/adversarial": loss.classified(verdict, 1.0, config.adversarial),
-            "loss/generator/identity": config.identity_weight * loss.identity(fitting.mask),
-            "loss/generator/cycle": config.cycle_weight * loss.cycle(batch.person, returned.picture),
+            "loss/generator/adversarial": share * loss.fooled(verdict, config.adversarial),
+            "loss/generator/identity": share * config.identity_weight * loss.identity(fitting.mask),
+            "loss/generator/cycle": config.cycle_weight * loss.cycle(person, returned.picture, config.colours),
         }
+        if config.taught:
+            whole = loss.cycle(person, returned.painted, config.colours)
+            terms["loss/generator/painting"] = config.cycle_weight * PAINTED * whole
+        if config.total_variation_weight:
+            outlines = loss.total_variation(fitting.mask)
+            terms["loss/generator/total_variation"] = config.total_variation_weight * outlines
+        if config.saturation_weight:
+            sure = loss.saturation(fitting.mask) + loss.saturation(returned.mask)
+            terms["loss/generator/saturation"] = config.saturation_weight * sure
+        if config.warp:
+            carried = loss.texture(person, returned.carried, returned.mask.detach())
+            rough = roughness(fitting.flow) + roughness(returned.flow)
+            terms["loss/generator/texture"] = config.texture_weight * carried
+            terms["loss/generator/roughness"] = config.roughness_weight * rough
         return sum(terms.values()), terms | {"mask/mean": fitting.mask.mean()}
+
+    def _returned(self, batch: Batch, fitted: Tensor) -> tuple[Tensor, Fitting]:
+        """Persons, and those whom G has to turn into them again."""
+        if not self.config.taught:
+            return batch.person, self.generator(fitted, batch.wanted, batch.worn, group=batch.group)
+        some = slice(0, max(1, round(PATCHED * len(fitted))))
+        start = torch.cat([fitted.detach(), patched(batch.person[some], batch.wanted[some], batch.patch[some])])
+        shown = torch.cat([(told := batch.shown(batch.wanted)), told[some]])
+        person, worn, group = (torch.cat([each, each[some]]) for each in (batch.person, batch.worn, batch.group))
+        return person, self.generator(start, shown, worn, group=group)
 
 
 class CAGANStep(AdversarialStep):
@@ -91,6 +143,9 @@ class CAGANStep(AdversarialStep):
         if n < 2 or n != m:
             raise ValueError(f"{n} persons and {m} garments: at least two pairs are needed")
         self.data = data
+        self.groups = np.zeros(n, np.int64) if data.groups is None else data.groups
+        if (counts := np.bincount(self.groups))[counts > 0].min() < 2:
+            raise ValueError("a group of garments has a single pair: another one is needed to be put on")
         torch.manual_seed(config.seed)
         networks = map(initialise, (Generator(config), Discriminator(config)))
         super().__init__(config, *networks, torch.device(device))
@@ -98,30 +153,36 @@ class CAGANStep(AdversarialStep):
         self.on_discriminator = DiscriminatorObjective(self.discriminator, config)
 
     def draw(self, step: int, rank: int = 0, replicas: int = 1) -> Batch:
-        """This worker's pairs of `step`, each with the garment of another pair to be put on."""
+        """This worker's pairs of `step`, each with the garment of another pair of its group to be put on."""
         config, n = self.config, len(self.data.persons)
         random = steps.generator_of(config.seed, step)
         pairs = steps.epoch_indices(n, config.batch_size, config.seed, step)
-        others = (pairs + random.integers(1, n, len(pairs))) % n
+        others = others_of(pairs, self.groups, random)
         known = (random.random(len(pairs)) >= config.worn_dropout).astype(np.float32)
-        pairs, others, known = (steps.share(part, rank, replicas) for part in (pairs, others, known))
-        return Batch(
-            person=normalise(self.data.persons[pairs]),
-            worn=normalise(self.data.garments[pairs]),
-            wanted=normalise(self.data.garments[others]),
-            worn_known=torch.from_numpy(known)[:, None, None, None],
-        )
+        pictures = [normalise(table[rows]) for table, rows in self._tables(pairs, others)]
+        if config.variety:
+            pictures = varied(pictures[0], (pictures[1], pictures[2]), config.variety, random)
+        patch = patches(len(pairs), config.height, config.width, random) if config.taught else torch.zeros(len(pairs))
+        mine = steps.share(np.arange(len(pairs)), rank, replicas)
+        known, group = torch.from_numpy(known)[:, None, None, None], torch.from_numpy(self.groups[pairs])
+        return Batch(*(part[mine] for part in (*pictures, known, group, patch)))
+
+    def _tables(self, pairs: np.ndarray, others: np.ndarray) -> tuple[tuple[steps.Pictures, np.ndarray], ...]:
+        """Where a batch's persons, worn and wanted garments are."""
+        return (self.data.persons, pairs), (self.data.garments, pairs), (self.data.garments, others)
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """One update of D and one of G; returns the named terms, detached."""
         batch = batch.to(self.device)
-        return self.update(real=(batch, self._fit(batch).picture), fake=(batch,))
+        penalised = self.config.penalty_weight > 0 and self.updates % self.config.penalised_every == 0
+        share = min(1.0, (self.updates + 1) / self.config.warm_up) if self.config.warm_up else 1.0
+        return self.update(real=(batch, self._fit(batch).picture, penalised), fake=(batch, share))
 
     @torch.no_grad()
     def _fit(self, batch: Batch) -> Fitting:
         dtype = steps.autocast_dtype(self.config.precision, self.device)
         with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
-            return self.generator(batch.person, batch.worn_shown, batch.wanted)
+            return self.generator(batch.person, batch.worn_shown, batch.wanted, group=batch.group)
 
     @torch.inference_mode()
     def sample(self, rows: int = 8) -> Tensor:
@@ -129,7 +190,19 @@ class CAGANStep(AdversarialStep):
         n = len(self.data.persons)
         pairs = np.linspace(0, n - 1, min(rows, n)).astype(np.int64)
         person, worn = normalise(self.data.persons[pairs]), normalise(self.data.garments[pairs])
-        wanted = worn.roll(1, 0)
-        fitting = self.average.network(*(part.to(self.device) for part in (person, worn, wanted)))
+        others = others_of(pairs, self.groups, steps.generator_of(self.config.seed))
+        wanted, group = normalise(self.data.garments[others]), torch.from_numpy(self.groups[pairs])
+        seen, group = [part.to(self.device) for part in (person, worn, wanted)], group.to(self.device)
+        fitting = self.average.network(*seen, group=group)
         mask = fitting.mask.cpu().expand(-1, 3, -1, -1) * 2 - 1
         return torch.stack([person, worn, wanted, mask, fitting.picture.float().cpu()], 1)
+
+
+def others_of(pairs: np.ndarray, groups: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """For each of `pairs` [B] another pair of the same group; groups int64 [n], of all pairs."""
+    order = np.argsort(groups, kind="stable")
+    counts = np.bincount(groups)
+    first, size = (np.cumsum(counts) - counts)[groups[pairs]], counts[groups[pairs]]
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return order[first + (place[pairs] - first + random.integers(1, size)) % size]

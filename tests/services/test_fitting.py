@@ -1,11 +1,14 @@
 """Painting and pasting back, without Ray."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from fashion_nn import pictures
+from fashion_nn.cagan.warp import places
 from services.errors import BadInput, Unexpected
 from services.fitting import Fitter, Job, Painted, letterboxed, load_fitter, paste
 from services.release_loader import fetch
@@ -78,7 +81,7 @@ def test_a_job_that_does_not_stay_finite_fails_alone(fitter: Fitter) -> None:
 
 def test_a_worn_garment_may_be_left_out_only_where_that_was_learnt(settings, fitter, tmp_path) -> None:
     assert (fitter.worn(None) == 1).all()
-    strict = tiny_release.publish(settings, tmp_path, worn_dropout=0.0, promote=False)
+    strict = tiny_release.publish(settings, tmp_path, fit={"worn_dropout": 0.0}, promote=False)
     with pytest.raises(BadInput) as caught:
         load_fitter(fetch(settings, strict), torch.device("cpu")).worn(None)
     assert caught.value.facts["field"] == "worn"
@@ -90,3 +93,61 @@ def test_broken_networks_are_noticed(settings, release) -> None:
     next(broken.generator.parameters()).fill_(float("nan"))
     with pytest.raises(RuntimeError, match=release):
         broken.probe()
+
+
+@pytest.fixture(scope="module")
+def carrying(settings, tmp_path_factory) -> Fitter:
+    """A release whose network carries the garment's pixels, and takes masks."""
+    folder, fit = tmp_path_factory.mktemp("carrying"), {"warp": True, "given_mask": "override"}
+    release = tiny_release.publish(settings, folder, fit=fit, promote=False)
+    return load_fitter(fetch(settings, release), torch.device("cpu"))
+
+
+def test_a_garment_is_laid_on_in_the_detail_of_its_own_picture() -> None:
+    """Stripes that the network is too small to see come out at the size of the person's picture."""
+    still = places(torch.zeros(1, 2, 64, 48))[0]
+    everywhere, grey = torch.ones(1, 64, 48), torch.zeros(3, 64, 48)
+    painted = Painted(painted=grey, mask=everywhere, places=still, share=everywhere, carried=grey)
+    striped = np.zeros((640, 480, 3), np.uint8)
+    striped[::4] = striped[1::4] = 255
+    result, _ = paste(noise(480, 640), painted, Image.fromarray(striped))
+    assert np.abs(np.asarray(result).astype(int) - striped).mean() < 2
+    blurred, _ = paste(noise(480, 640), painted)
+    assert np.asarray(blurred).std() < 2
+
+
+def test_what_is_not_carried_is_painted_as_without_detail(carrying: Fitter) -> None:
+    person, garment = noise(96, 96), Image.new("RGB", (50, 80), "red")
+    job = Job(person=carrying.seen(person), worn=carrying.worn(None), wanted=carrying.seen(garment))
+    (painted,) = carrying.paint([job])
+    bare = replace(painted, share=torch.zeros_like(painted.share))
+    with_detail, without = (paste(person, bare, each)[0] for each in (garment, None))
+    assert np.abs(np.asarray(with_detail).astype(int) - np.asarray(without)).mean() < 2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 900), (2000, 1500)])
+def test_detail_fits_every_size_of_person(carrying: Fitter, size: tuple[int, int]) -> None:
+    person, garment = Image.new("RGB", size, "grey"), noise(200, 300)
+    job = Job(person=carrying.seen(person), worn=carrying.worn(None), wanted=carrying.seen(garment))
+    result, mask = paste(person, carrying.paint([job])[0], garment)
+    assert result.size == mask.size == size
+
+
+def test_a_mask_that_was_sent_is_where_is_painted_in_whatever_company(carrying: Fitter) -> None:
+    square = Image.new("L", (100, 100), 0)
+    square.paste(255, (50, 0, 100, 100))
+    grey = torch.zeros(3, *carrying.size)
+    free, bound = (Job(person=grey, worn=grey, wanted=grey, mask=mask) for mask in (None, carrying.place(square)))
+    found = carrying.paint([free, bound, free])
+    assert (
+        torch.equal(found[1].mask, bound.mask) and bound.mask[0, 5, :12].max() == 0 and bound.mask[0, 5, 20:].min() == 1
+    )
+    torch.testing.assert_close(found[0].mask, found[2].mask)
+    assert not torch.equal(found[0].mask, found[1].mask)
+
+
+def test_a_mask_is_refused_where_the_network_takes_none(fitter: Fitter) -> None:
+    assert fitter.place(None) is None
+    with pytest.raises(BadInput, match="mask is given, but must be left out") as caught:
+        fitter.place(Image.new("L", (8, 8)))
+    assert caught.value.facts["field"] == "mask"

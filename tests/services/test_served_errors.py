@@ -116,6 +116,15 @@ def test_a_corrupted_upload_is_refused_by_name(served: Served, name: str, field:
     assert problem["field"] == field and problem["limit"] == "a whole JPEG, PNG or WebP picture"
 
 
+def test_a_mask_is_refused_where_the_release_takes_none(served: Served) -> None:
+    parts = {"person": picture_of_somebody(8, 12), "wanted": picture_of_somebody(8, 8), "mask": b"no picture"}
+    for data, complaint in ((parts["mask"], "a whole JPEG"), (picture_of_somebody(8, 12), "finds its own")):
+        sent = parts | {"mask": data}
+        response = served.http.post("/v1/try-on", files={key: (key, each) for key, each in sent.items()})
+        problem = refused(response, 400, "bad-input")
+        assert problem["field"] == "mask" and complaint in problem["detail"] + problem["limit"]
+
+
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(served: Served) -> None:
     wide = picture_of_somebody(1001, 1000)
     assert len(wide) < served.settings.max_picture_bytes

@@ -1,6 +1,9 @@
 """A release of random weights at debug size, whole enough for every call."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -41,20 +44,21 @@ def publish(
     folder: Path,
     *,
     seed: int = 0,
-    worn_dropout: float = 0.2,
+    fit: Mapping[str, object] = MappingProxyType({}),
     codes: int = 64,
     broken: bool = False,
     promote: bool = True,
 ) -> str:
     """Publish such a release and return its id. Another seed makes another one.
 
-    codes: of each category in the seed bank; 0 for a release without one. broken: the generator gives nothing finite.
+    fit: fields of the try-on's config. codes: of each category in the seed bank; 0 for a release without one. broken:
+    the generator gives nothing finite.
     """
     torch.manual_seed(seed)
     store = open_store(settings.bucket_url, settings)
     files = {name: folder / name for name in ("dvbpr.safetensors", "cgan.safetensors", "cagan.safetensors")}
     look_config, gan_config = dvbpr_config.debug(), cgan_config.debug()
-    fit_config = cagan_config.CAGANConfig(**{**_fields(cagan_config.debug()), "worn_dropout": worn_dropout})
+    fit_config = replace(cagan_config.debug(), **fit)
     look = dvbpr_network.Look(look_config).eval()
     save_weights(files["dvbpr.safetensors"], look)
     save_weights(files["cagan.safetensors"], cagan_network.Generator(fit_config))
@@ -77,10 +81,6 @@ def publish(
         why="a tiny one",
         promote=promote,
     )
-
-
-def _fields(config: cagan_config.CAGANConfig) -> dict[str, object]:
-    return {name: getattr(config, name) for name in config.__slots__}
 
 
 def _networks(config: cgan_config.CGANConfig, look: dvbpr_network.Look) -> Networks:

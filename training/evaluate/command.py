@@ -16,12 +16,16 @@ from training import runs
 from training.arguments import Parser, as_url
 from training.command import told_in_one_line
 from training.errors import TrainingError
-from training.evaluate import designs, recommender, tables
+from training.evaluate import designs, fittings, recommender, tables
 from training.evaluate.designs import DesignInquiry
 from training.evaluate.figures import to_json
+from training.evaluate.fittings import FittingInquiry
 from training.evaluate.recommender import Inquiry
 
-RECOMMENDER, DESIGNS = "evaluation.json", "designs.json"  # beside the run's record
+RECOMMENDER, DESIGNS, FITTINGS = "evaluation.json", "designs.json", "fittings.json"  # beside the run's record
+CASES = "fittings.jpg"
+
+Asked = Inquiry | DesignInquiry | FittingInquiry
 
 
 @told_in_one_line
@@ -31,12 +35,17 @@ def main(argv: list[str] | None = None) -> int:
     say = partial(print, file=sys.stderr, flush=True)
     with bucket_at_hand(Settings()) as settings:
         store = open_store(settings.bucket_url, settings)
-        if isinstance(inquiry, DesignInquiry):
-            findings, run, name = designs.evaluate(inquiry, store, settings, say=say), inquiry.cgan, DESIGNS
-        else:
-            device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-            findings = recommender.evaluate(inquiry, store, settings, device=device, say=say)
-            run, name = inquiry.run, RECOMMENDER
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        match inquiry:
+            case DesignInquiry():
+                findings, run, name = designs.evaluate(inquiry, store, settings, say=say), inquiry.cgan, DESIGNS
+            case FittingInquiry():
+                findings, sheet = fittings.evaluate(inquiry, store, settings, device=device)
+                run, name = inquiry.run, FITTINGS
+                store.put(runs.key(run, CASES), sheet, content_type="image/jpeg")
+            case Inquiry():
+                findings = recommender.evaluate(inquiry, store, settings, device=device, say=say)
+                run, name = inquiry.run, RECOMMENDER
         content = to_json(findings)
         store.put(runs.key(run, name), content, content_type="application/json")
         if file is not None:
@@ -45,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def read(argv: list[str] | None) -> tuple[Inquiry | DesignInquiry, Path | None]:
+def read(argv: list[str] | None) -> tuple[Asked, Path | None]:
     """What is asked, and the file that the figures are also written to. Raises TrainingError."""
     words = vars(parser().parse_args(argv))
     kind, file = words.pop("kind"), words.pop("json")
@@ -77,6 +86,13 @@ def parser() -> argparse.ArgumentParser:
     climbs.add_argument("--steps", type=int, nargs="+", default=(0, 5, 10, 20, 40, 80), help="(0 5 10 20 40 80)")
     climbs.add_argument("--seed", type=int, default=0, metavar="N", help="of shoppers and starts (0)")
     climbs.add_argument("--json", type=Path, metavar="FILE", help=f"the figures, also kept as runs/CGAN/{DESIGNS}")
+    tryon = subjects.add_parser("cagan", help="the try-on: masks and pictures, beside the truth where it is known")
+    tryon.set_defaults(kind=FittingInquiry)
+    tryon.add_argument("--run", required=True, metavar="NAME", help="a finished cagan run")
+    tryon.add_argument("--data", metavar="URL", help="judge on the test pairs of other data than the run's own")
+    tryon.add_argument("--group", metavar="NAME", help="of the pairs' labels (all that the run has learnt)")
+    tryon.add_argument("--seed", type=int, default=0, metavar="N", help="of what is put on where nobody says (0)")
+    tryon.add_argument("--json", type=Path, metavar="FILE", help=f"the figures, also kept as runs/NAME/{FITTINGS}")
     return words
 
 

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from training.evaluate.designs import DesignFindings
+from training.evaluate.fittings import FittingFindings
 from training.evaluate.recommender import DEPTH, Findings, Judged, Newcomers
 from training.progress import duration
 
@@ -16,9 +17,15 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, markup=False, width=WIDTH)
 
 
-def show(findings: Findings | DesignFindings, out: Console) -> None:
+def show(findings: Findings | DesignFindings | FittingFindings, out: Console) -> None:
     """All of it."""
-    show_designs(findings, out) if isinstance(findings, DesignFindings) else show_recommender(findings, out)
+    match findings:
+        case DesignFindings():
+            show_designs(findings, out)
+        case FittingFindings():
+            show_fittings(findings, out)
+        case Findings():
+            show_recommender(findings, out)
 
 
 def show_recommender(findings: Findings, out: Console) -> None:
@@ -49,6 +56,22 @@ def show_designs(findings: DesignFindings, out: Console) -> None:
         found = (f"{mean.value:.2f} ± {mean.margin:.2f}" for mean in (each.score, each.utility, each.realism))
         table.add_row(each.name, *asked, *found)
     out.print(table)
+
+
+def show_fittings(findings: FittingFindings, out: Console) -> None:
+    """How good a try-on is."""
+    out.print(f"run {findings.run}, {findings.config} at step {findings.step}", style="bold")
+    known = "the truth is drawn" if findings.truth else "no truth is known"
+    out.print(f"  {findings.data}: {findings.pairs} test pairs, {known}")
+    table = Table(box=None)
+    table.add_column("")
+    table.add_column("mean of the pairs", justify="right", no_wrap=True)
+    for name, mean in findings.measures.items():
+        table.add_row(name, str(mean))
+    table.add_row("KID to photographed persons", f"{findings.kid:.4f} ± {findings.kid_error:.4f}")
+    out.print(table)
+    out.print(f"  KID of features of our own: {findings.kid_features}")
+    out.print(f"  the sheet beside the run shows the best, median and worst cases by {findings.ranked_by}")
 
 
 def judged_table(judged: list[Judged]) -> Table:

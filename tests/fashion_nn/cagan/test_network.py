@@ -80,3 +80,100 @@ def test_the_result_mixes_person_and_painting_by_the_mask():
 def test_a_wrong_value_is_refused(field: str, value: float, limit: float):
     with pytest.raises(ValueError, match=rf"{field} is {value}.*{limit}"):
         config.CAGANConfig(**{field: value})
+
+
+SMALL = {"height": 32, "width": 32, "generator_width": 8, "discriminator_width": 8}
+
+
+def small(**options) -> Generator:
+    torch.manual_seed(0)
+    return Generator(config.CAGANConfig(**SMALL, **options)).eval()
+
+
+@pytest.mark.parametrize("upsampling", ["transposed", "nearest", "smooth"])
+@pytest.mark.parametrize("options", [{}, {"warp": True}, {"colours": "lab"}, {"warp": True, "embedding": 4}])
+def test_every_option_paints_within_the_range_and_mixes_by_the_mask(options: dict, upsampling: str):
+    person, worn, wanted = inputs(3, 32, 32)
+    fitting = small(upsampling=upsampling, **options)(person, worn, wanted)
+    assert fitting.painted.abs().max() <= 1 + 1e-6 and 0 <= fitting.mask.min() and fitting.mask.max() <= 1
+    torch.testing.assert_close(fitting.picture, fitting.mask * fitting.painted + (1 - fitting.mask) * person)
+
+
+def test_a_warp_lays_the_garments_own_pixels_where_its_mask_is_sure():
+    generator = small(warp=True)
+    with torch.no_grad():
+        for layer in (*(level.correction for level in generator.bend), generator.last):
+            layer.weight.zero_()
+            layer.bias.zero_()
+        generator.last.bias[4] = 50.0  # the share of what is carried
+    person, worn, wanted = inputs(3, 32, 32)
+    fitting = generator(person, worn, wanted)
+    torch.testing.assert_close(fitting.carried, wanted)
+    torch.testing.assert_close(fitting.painted, wanted)
+    torch.testing.assert_close(fitting.picture, (wanted + person) / 2)
+
+
+def test_a_description_does_not_depend_on_where_the_garment_is():
+    generator = small(embedding=4)
+    white = torch.ones(2, 3, 64, 64)
+    white[0, :, 16:32, 16:32] = white[1, :, 32:48, 16:32] = -0.5
+    code = generator.description(white, None)
+    torch.testing.assert_close(code[0], code[1])
+    red = white.clone()
+    red[:, 0] = white[:, 0] + 0.4
+    assert not torch.allclose(code, generator.description(red, None))
+
+
+def test_the_group_of_a_garment_changes_what_is_painted():
+    generator = small(embedding=4, groups=("upper", "lower"))
+    pictures = inputs(3, 32, 32)
+    upper, lower = (generator(*pictures, group=torch.tensor([group])).picture for group in (0, 1))
+    assert not torch.allclose(upper, lower)
+
+
+def test_a_given_mask_overrides_the_learnt_one():
+    person, worn, wanted = inputs(3, 32, 32)
+    given = torch.zeros(1, 1, 32, 32)
+    given[..., 8:24, 8:24] = 1
+    fitting = small(given_mask="override")(person, worn, wanted, given=given)
+    assert torch.equal(fitting.mask, given)
+    assert torch.equal(fitting.picture[given.expand(-1, 3, -1, -1) == 0], person[given.expand(-1, 3, -1, -1) == 0])
+
+
+def test_a_given_mask_is_a_prior_that_the_network_may_overrule():
+    generator, pictures = small(given_mask="prior"), inputs(3, 32, 32)
+    learnt = generator(*pictures).mask
+    unsure, likely = (generator(*pictures, given=torch.full_like(learnt, share)).mask for share in (0.5, 1.0))
+    torch.testing.assert_close(unsure, learnt)
+    assert (likely > learnt).all() and likely.max() < 1
+    torch.testing.assert_close(likely.logit() - learnt.logit(), torch.full_like(learnt, 49.0).log(), atol=1e-3, rtol=0)
+
+
+def test_a_mask_is_refused_by_a_network_that_was_not_configured_for_it():
+    with pytest.raises(ValueError, match="given_mask 'refused'"):
+        small()(*inputs(3, 32, 32), given=torch.zeros(1, 1, 32, 32))
+
+
+def test_spectral_norm_replaces_the_discriminators_instance_norm():
+    settings = config.CAGANConfig(**SMALL, discriminator_norm="spectral")
+    discriminator = Discriminator(settings).eval()
+    assert not any(isinstance(module, torch.nn.InstanceNorm2d) for module in discriminator.modules())
+    weight = discriminator.down[1].convolution.weight
+    with torch.no_grad():
+        discriminator.down[1].convolution.parametrizations.weight.original.mul_(100)
+    torch.testing.assert_close(discriminator.down[1].convolution.weight, weight)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "complaint"),
+    [
+        ("groups", ("upper", "lower"), "embedding is 0, but must be at least 1"),
+        ("groups", ("upper", "upper"), "must name each group once"),
+        ("given_mask", "maybe", "given_mask is 'maybe', but must be one of refused, override, prior"),
+        ("total_variation_weight", -1.0, "total_variation_weight is -1.0, but must be at least 0"),
+        ("penalised_every", 0, "penalised_every is 0, but must be at least 1"),
+    ],
+)
+def test_a_wrong_option_is_refused(field: str, value: object, complaint: str):
+    with pytest.raises(ValueError, match=complaint):
+        config.CAGANConfig(**({"embedding": 1} if "once" in complaint else {}), **{field: value})

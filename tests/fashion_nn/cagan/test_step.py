@@ -1,10 +1,12 @@
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
 from fashion_nn.cagan import config, loss
-from fashion_nn.cagan.step import CAGANStep
+from fashion_nn.cagan.patches import patched, patches
+from fashion_nn.cagan.step import CAGANData, CAGANStep, others_of
 from tests.fashion_nn.drawn import pairs_data
 
 FP32 = dataclasses.replace(config.debug(), precision="fp32", worn_dropout=0.0)
@@ -81,3 +83,108 @@ def test_state_goes_on_bit_for_bit():
 def test_one_pair_is_not_enough():
     with pytest.raises(ValueError, match="1 persons and 1 garments"):
         CAGANStep(config.debug(), pairs_data(1))
+
+
+OPTIONS = (
+    {"total_variation_weight": 0.1},
+    {"colours": "lab"},
+    {"embedding": 4},
+    {"warp": True},
+    {"taught": True},
+    {"adversarial": "hinge", "discriminator_norm": "spectral"},
+    {"penalty_weight": 1.0},
+    {"variety": 0.5},
+    {"warp": True, "taught": True, "embedding": 4, "groups": ("upper", "lower"), "upsampling": "smooth"},
+)
+
+
+def with_groups(n_pairs: int = 12) -> CAGANData:
+    data = pairs_data(n_pairs)
+    return CAGANData(data.persons, data.garments, np.arange(n_pairs) % 3 // 2)  # two of the first, one of the second
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "+".join(options))
+def test_every_option_trains_all_of_the_generator(options: dict):
+    step = CAGANStep(dataclasses.replace(config.debug(), **options), with_groups())
+    for number in range(2):
+        assert all(value.isfinite() for value in step(step.draw(number)).values())
+    idle = [name for name, p in step.generator.named_parameters() if p.grad is None or not p.grad.any()]
+    assert idle == []
+
+
+def test_a_taught_way_back_begins_with_given_pictures():
+    step = CAGANStep(dataclasses.replace(FP32, taught=True), pairs_data())
+    batch, starts = step.draw(0), []
+    step.generator.register_forward_hook(lambda _m, inputs, _o: starts.append(inputs))
+    _, terms = step.on_generator(batch)
+    (person, *_), (start, shown, wanted) = starts
+    assert torch.equal(person, batch.person) and not start.requires_grad
+    assert torch.equal(start[-2:], patched(batch.person, batch.wanted, batch.patch)[:2])
+    assert torch.equal(wanted, torch.cat([batch.worn, batch.worn[:2]]))
+    assert torch.equal(shown, torch.cat([batch.wanted, batch.wanted[:2]]))
+    returned = step.generator(start, shown, wanted).picture
+    expected = (torch.cat([batch.person, batch.person[:2]]) - returned).abs().mean()
+    torch.testing.assert_close(terms["loss/generator/cycle"], expected)
+
+
+def test_patches_cover_a_part_and_change_nothing_beside_it():
+    places = patches(64, 64, 48, np.random.default_rng(0))
+    assert places.shape == (64, 1, 64, 48) and places.min() == 0 and places.max() == 1
+    assert 0.1 < places.mean() < 0.3 and places.mean((1, 2, 3)).max() < 0.8
+    person, garment = torch.zeros(64, 3, 64, 48), torch.ones(64, 3, 64, 48)
+    garment[..., 16:48, 12:36] = 0.5  # its middle
+    torch.testing.assert_close(patched(person, garment, places), (0.5 * places).expand(-1, 3, -1, -1))
+
+
+def test_the_penalty_comes_at_every_so_manyth_step_for_all_of_them():
+    step = CAGANStep(dataclasses.replace(FP32, penalty_weight=3.0, penalised_every=4), pairs_data())
+    batch = step.draw(0)
+    fitted = step._fit(batch).picture
+    plain, _ = step.on_discriminator(batch, fitted)
+    penalised, terms = step.on_discriminator(batch, fitted, True)
+    person = batch.person.detach().requires_grad_()
+    steep = loss.gradient_penalty(step.discriminator(person, batch.worn), person)
+    torch.testing.assert_close(penalised - plain, 3.0 * 4 * steep)
+    assert not any("penalty" in name for name in terms)  # such a term would be an average over steps without it
+    seen = []
+    step.on_discriminator.register_forward_hook(lambda _m, inputs, _o: seen.append(inputs[2]))
+    for number in range(5):
+        step(step.draw(number))
+    assert seen == [True, False, False, False, True]
+
+
+def test_a_garment_is_exchanged_for_its_like():
+    groups = np.array([0, 1, 0, 2, 1, 0, 2, 0])
+    pairs = np.repeat(np.arange(8), 50)
+    others = others_of(pairs, groups, np.random.default_rng(0))
+    assert (groups[others] == groups[pairs]).all() and (others != pairs).all()
+    assert {int(other) for other in others[pairs == 0]} == {2, 5, 7}
+
+
+def test_a_group_of_one_pair_is_refused():
+    data = pairs_data(3)
+    with pytest.raises(ValueError, match="a group of garments has a single pair"):
+        CAGANStep(config.debug(), CAGANData(data.persons, data.garments, np.array([0, 1, 0])))
+
+
+def test_shares_of_varied_batches_are_the_whole():
+    step = CAGANStep(dataclasses.replace(config.debug(), variety=0.5, taught=True), with_groups())
+    whole, parts = step.draw(3), [step.draw(3, rank, 2) for rank in range(2)]
+    for field in ("person", "worn", "wanted", "worn_known", "group", "patch"):
+        assert torch.equal(getattr(whole, field), torch.cat([getattr(part, field) for part in parts]))
+    plain = CAGANStep(config.debug(), with_groups()).draw(3)
+    assert not torch.equal(plain.person, whole.person) and torch.equal(plain.group, whole.group)
+
+
+def test_a_warm_up_lets_the_judge_in_by_and_by():
+    step = CAGANStep(dataclasses.replace(FP32, taught=True, warm_up=4), pairs_data())
+    batch, shares = step.draw(0), []
+    (_, half), (_, whole) = (step.on_generator(batch, share) for share in (0.5, 1.0))
+    for name in ("adversarial", "identity"):
+        torch.testing.assert_close(half[f"loss/generator/{name}"], 0.5 * whole[f"loss/generator/{name}"])
+    for name in ("cycle", "painting"):
+        torch.testing.assert_close(half[f"loss/generator/{name}"], whole[f"loss/generator/{name}"])
+    step.on_generator.register_forward_hook(lambda _m, inputs, _o: shares.append(inputs[1]))
+    for number in range(5):
+        step(step.draw(number))
+    assert shares == [0.25, 0.5, 0.75, 1.0, 1.0]

@@ -5,7 +5,16 @@ import math
 import pytest
 import torch
 
-from fashion_nn.metrics.fittings import mask_iou, mean_error, psnr, ssim
+from fashion_nn.metrics.fittings import (
+    colour_distance,
+    garment_place,
+    lab_error,
+    mask_iou,
+    mean_error,
+    psnr,
+    ssim,
+    texture_distance,
+)
 
 
 def flat(*values: float, size: int = 11) -> torch.Tensor:
@@ -100,3 +109,46 @@ def test_shapes_that_do_not_fit_are_refused():
             measure(flat(0.0), flat(0.0, 0.0))
     with pytest.raises(ValueError, match="at least 11 x 11"):
         ssim(flat(0.0, size=10), flat(0.0, size=10))
+
+
+def test_lab_error_is_the_distance_that_the_eye_sees():
+    black, white = flat(-1.0), flat(1.0)
+    assert lab_error(black, white).item() == pytest.approx(100, abs=0.01)
+    half = torch.zeros(1, 1, 11, 11)
+    half[..., :5] = 1
+    mixed = torch.where(half.bool(), black, white)
+    assert lab_error(mixed, white, inside=half).item() == pytest.approx(100, abs=0.01)
+    assert lab_error(mixed, white, inside=1 - half).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_garment_is_what_is_not_white_in_its_picture():
+    garment = flat(1.0, 1.0).clone()
+    garment[0, 1, 3:6, 2:4] = 0.5
+    place = garment_place(garment)
+    assert place[0].sum() == 6 and place[0, 0, 3:6, 2:4].all()
+    assert place[1].all()  # a white garment cannot be told from its background
+
+
+def test_colours_are_apart_by_their_means_and_deviations_wherever_they_are():
+    grey, place = flat(0.0), torch.ones(1, 1, 11, 11)
+    corner = torch.zeros(1, 1, 11, 11)
+    corner[..., :3, :3] = 1
+    painted = torch.where(corner.bool(), grey, flat(-1.0))
+    assert colour_distance(grey, place, painted, corner).item() == pytest.approx(0, abs=1e-4)
+    assert colour_distance(flat(-1.0), place, flat(1.0), corner).item() == pytest.approx(100, abs=0.01)
+    striped = flat(-1.0, size=12).clone()
+    striped[..., ::2] = 1.0  # mean 50, deviation 50, against black's 0 and 0
+    everywhere = torch.ones(1, 1, 12, 12)
+    apart = colour_distance(striped, everywhere, flat(-1.0, size=12), everywhere).item()
+    assert apart == pytest.approx(math.hypot(50, 50), abs=0.01)
+
+
+def test_textures_are_told_by_their_changes_and_not_by_their_place():
+    place = torch.ones(1, 1, 16, 16)
+    stripes = flat(-1.0, size=16).clone()
+    stripes[..., ::2] = 1.0
+    moved = stripes.roll(1, 3)
+    assert texture_distance(stripes, place, moved, place).item() == pytest.approx(0, abs=1e-6)
+    assert texture_distance(flat(-1.0, size=16), place, flat(1.0, size=16), place).item() == pytest.approx(0, abs=1e-6)
+    # Of six differences (over 1, 2, 4 pixels, across and down) one is 100: over one pixel across.
+    assert texture_distance(stripes, place, flat(0.0, size=16), place).item() == pytest.approx(100 / 6, abs=0.01)

@@ -1,0 +1,71 @@
+"""Appearance flow: the wanted garment's own pixels, carried to where they belong on the person.
+
+A network that paints every pixel anew loses fine texture, the article's stated weak point. A garment's stripes are in
+its picture already: what is to be learnt is where each pixel of the result comes from (Zhou et al., *View synthesis by
+appearance flow*, 2016). The flow is found from coarse to fine along the generator's way up, each level correcting what
+the level before it saw, so that no level has to look far.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Bend(nn.Module):
+    """One level: a flow [N, 2, h/2, w/2] from above, corrected by features [N, channels, h, w].
+
+    Gives the features joined by the garment [N, 3, H, W] as it was bent so far, and the flow [N, 2, h, w].
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.correction = nn.Conv2d(channels + 3, 2, 3, padding=1)
+
+    def forward(self, features: Tensor, garment: Tensor, flow: Tensor | None) -> tuple[Tensor, Tensor]:
+        height, width = features.shape[2:]
+        flow = features.new_zeros(len(features), 2, height, width).float() if flow is None else doubled(flow)
+        small = F.interpolate(garment, size=(height, width), mode="area")
+        features = torch.cat([features, bent(small, flow).to(features.dtype)], 1)
+        return features, corrected(flow, self.correction(features))
+
+
+def doubled(flow: Tensor) -> Tensor:
+    """A flow at twice the resolution."""
+    return F.interpolate(flow, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def corrected(flow: Tensor, pixels: Tensor) -> Tensor:
+    """A flow moved by `pixels` [N, 2, h, w] of its own resolution, across and down."""
+    height, width = flow.shape[2:]
+    across, down = pixels.float().unbind(1)
+    return flow + torch.stack([across * (2 / width), down * (2 / height)], 1)
+
+
+def bent(picture: Tensor, flow: Tensor) -> Tensor:
+    """[N, C, h, w] whose every pixel is taken from `flow` [N, 2, h, w] away (1: half the picture): float32.
+
+    Beyond the border the border goes on.
+    """
+    return taken(picture, places(flow))
+
+
+def places(flow: Tensor) -> Tensor:
+    """Where a flow takes each pixel from: [N, 2, h, w], across and down, -1 and 1 at the picture's borders."""
+    height, width = flow.shape[2:]
+    down = (torch.arange(height, device=flow.device) + 0.5) * (2 / height) - 1
+    across = (torch.arange(width, device=flow.device) + 0.5) * (2 / width) - 1
+    return torch.stack([across.expand(height, -1), down[:, None].expand(-1, width)]) + flow
+
+
+def taken(picture: Tensor, where: Tensor) -> Tensor:
+    """The colours of `picture` [N, C, H, W] at `where` [N, 2, h, w]: [N, C, h, w], float32."""
+    return F.grid_sample(picture.float(), where.permute(0, 2, 3, 1), padding_mode="border", align_corners=False)
+
+
+def roughness(flow: Tensor) -> Tensor:
+    """How far neighbouring pixels are from moving along a straight line, in pixels: 0 for any affine flow."""
+    height, width = flow.shape[2:]
+    pixels = torch.stack([flow[:, 0] * (width / 2), flow[:, 1] * (height / 2)], 1)
+    across = pixels[..., 2:] - 2 * pixels[..., 1:-1] + pixels[..., :-2]
+    down = pixels[..., 2:, :] - 2 * pixels[..., 1:-1, :] + pixels[..., :-2, :]
+    return across.abs().mean() + down.abs().mean()

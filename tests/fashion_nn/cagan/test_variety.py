@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import torch
+
+from fashion_nn.cagan.variety import LIGHT, moved, relit, varied
+
+
+def pictures(n: int = 32, seed: int = 0) -> torch.Tensor:
+    return torch.rand(n, 3, 8, 6, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def test_a_share_of_nothing_changes_nothing() -> None:
+    person, worn, wanted = (pictures(seed=seed) for seed in range(3))
+    for before, after in zip(
+        (person, worn, wanted), varied(person, (worn, wanted), 0.0, np.random.default_rng(0)), strict=True
+    ):
+        torch.testing.assert_close(after, before, atol=1e-5, rtol=0)
+
+
+def test_a_pair_is_mirrored_and_lit_alike_and_the_wanted_garment_by_itself() -> None:
+    flat = torch.linspace(-0.9, 0.9, 32)[:, None, None, None].expand(-1, 3, 8, 6)
+    person, worn, wanted = varied(flat, (flat, flat), 0.7, np.random.default_rng(1))
+    torch.testing.assert_close(person, worn, atol=1e-5, rtol=0)  # where a picture is flat, moving it shows nothing
+    assert (person - wanted).abs().amax((1, 2, 3)).gt(0.01).sum() > 10
+    assert (person - flat).abs().amax((1, 2, 3)).gt(0.01).sum().item() == pytest.approx(0.7 * 32, abs=7)
+
+
+def test_black_and_white_stay_black_and_white() -> None:
+    ends = torch.tensor([-1.0, 1.0]).reshape(2, 1, 1, 1).expand(2, 3, 4, 4)
+    torch.testing.assert_close(relit(ends, np.full((2, 3), LIGHT)), ends)
+
+
+def test_mirroring_twice_is_nothing() -> None:
+    before, n = pictures(4), 4
+    turned = moved(before, np.ones(n), np.zeros((n, 2)), -np.ones(n))
+    torch.testing.assert_close(turned, before.flip(3), atol=1e-5, rtol=0)
+
+
+def test_an_enlarged_picture_is_moved_within_itself() -> None:
+    """A white frame that is zoomed away does not come back by the shift."""
+    framed = torch.full((16, 3, 40, 30), -1.0)
+    framed[..., [0, -1], :] = framed[..., [0, -1]] = 1.0
+    white = torch.ones_like(framed)
+    person, _, _ = varied(framed, (white, white), 1.0, np.random.default_rng(2))
+    assert person.max() <= 1.0 and person.amin((1, 2, 3)).eq(-1.0).all()
+
+
+def test_the_same_random_state_gives_the_same() -> None:
+    one, other = (
+        varied(pictures(), (pictures(seed=1), pictures(seed=2)), 0.5, np.random.default_rng(3)) for _ in range(2)
+    )
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

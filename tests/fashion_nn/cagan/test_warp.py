@@ -1,0 +1,71 @@
+import pytest
+import torch
+
+from fashion_nn.cagan.warp import Bend, bent, corrected, doubled, places, roughness, taken
+
+PICTURE = torch.rand(2, 3, 8, 6, generator=torch.Generator().manual_seed(0))
+
+
+def still(height: int = 8, width: int = 6) -> torch.Tensor:
+    return torch.zeros(2, 2, height, width)
+
+
+def test_no_flow_moves_nothing() -> None:
+    torch.testing.assert_close(bent(PICTURE, still()), PICTURE)
+
+
+def test_a_flow_of_pixels_moves_by_pixels_and_the_border_goes_on() -> None:
+    pixels = torch.tensor([1.0, -2.0]).reshape(1, 2, 1, 1).expand(2, 2, 8, 6)
+    moved = bent(PICTURE, corrected(still(), pixels))
+    torch.testing.assert_close(moved[..., 2:, :-1], PICTURE[..., :-2, 1:])  # from one to the right and two above
+    torch.testing.assert_close(moved[..., 2:, -1], PICTURE[..., :-2, -1])
+    torch.testing.assert_close(moved[..., 0, :-1], PICTURE[..., 0, 1:])
+
+
+def test_a_doubled_flow_moves_a_larger_picture_equally_far() -> None:
+    flow = corrected(still(4, 3), torch.ones(2, 2, 4, 3))
+    twice = corrected(still(), torch.full((2, 2, 8, 6), 2.0))
+    torch.testing.assert_close(doubled(flow), twice)
+
+
+def test_affine_flows_are_smooth_and_a_kink_is_not() -> None:
+    down, across = torch.meshgrid(torch.arange(8.0), torch.arange(6.0), indexing="ij")
+    affine = torch.stack([0.3 * across - 0.1 * down, 0.2 * down + 1])[None]
+    assert roughness(corrected(still()[:1], affine)).item() == pytest.approx(0, abs=1e-5)
+    kink = torch.stack([(across - 2.0).relu(), torch.zeros_like(down)])[None]
+    assert roughness(corrected(still()[:1], kink)).item() == pytest.approx(1 / 8)  # one bend in four, in one of two
+
+
+def test_a_level_starts_from_the_flow_above_and_joins_the_garment_bent_so_far() -> None:
+    level, features, flow = Bend(5), torch.rand(2, 5, 8, 6), corrected(still(4, 3), torch.ones(2, 2, 4, 3))
+    with torch.no_grad():
+        level.correction.weight.zero_()
+        level.correction.bias.copy_(torch.tensor([1.0, 0.0]))
+    joined, corrected_flow = level(features, PICTURE, flow)
+    assert torch.equal(joined[:, :5], features)
+    torch.testing.assert_close(joined[:, 5:], bent(PICTURE, doubled(flow)))
+    torch.testing.assert_close(
+        corrected_flow, corrected(doubled(flow), torch.tensor([1.0, 0.0])[:, None, None] + still())
+    )
+
+
+def test_a_flow_is_learnt_from_what_the_garment_should_look_like() -> None:
+    """Gradients lead along a picture to where it agrees."""
+    ramp = torch.linspace(-1, 1, 24).expand(1, 3, 16, 24)
+    pixels = torch.zeros(1, 2, 16, 24, requires_grad=True)
+    optimiser = torch.optim.Adam([pixels], lr=0.2)
+    target = bent(ramp, corrected(torch.zeros(1, 2, 16, 24), torch.full((1, 2, 16, 24), 3.0)))
+    for _ in range(60):
+        optimiser.zero_grad()
+        (bent(ramp, corrected(torch.zeros(1, 2, 16, 24), pixels)) - target).abs().mean().backward()
+        optimiser.step()
+    assert pixels[0, 0, :, 4:18].mean().item() == pytest.approx(3.0, abs=0.3)
+
+
+def test_what_a_flow_takes_it_takes_at_any_size() -> None:
+    """A large picture taken at the enlarged places of a small one is the large picture moved by the same share."""
+    large = torch.linspace(-1, 1, 48).expand(1, 3, 64, 48)
+    flow = torch.full((1, 2, 8, 6), 0.25)
+    flow[:, 1] = 0.0
+    where = torch.nn.functional.interpolate(places(flow), size=(64, 48), mode="bilinear", align_corners=False)
+    torch.testing.assert_close(taken(large, where)[..., 4:36], large[..., 10:42])  # an eighth of the width is six
