@@ -131,7 +131,8 @@ class Worker:
         return each * (self.config.steps - done)
 
     def report(self, row: Row) -> None:
-        self.history.append({"step": row.step, **row.terms})
+        seconds = round(time.monotonic() - self.begun_at, 3)  # since it began, or went on
+        self.history.append({"step": row.step, "seconds": seconds, **row.terms})
         self.tell(row)
 
     def tell(self, message: Message) -> None:
