@@ -59,6 +59,22 @@ def squared_mmd(first: Features, second: Features) -> float:
     return float(same_first + same_second - 2 * between)
 
 
+def frechet(real: Features, generated: Features) -> float:
+    """Fréchet distance of the normal distributions with the sets' means and covariances (Heusel et al., NeurIPS 2017).
+
+    Biased upwards, the more the fewer features: compare sets of equal sizes, at least two features each.
+    """
+    for name, features in (("real", real), ("generated", generated)):
+        if len(features) < 2:
+            raise ValueError(f"{name} has {len(features)} features, but must have at least two")
+    (mean1, cov1), (mean2, cov2) = (
+        (each.mean(0, dtype=np.float64), np.atleast_2d(np.cov(each.astype(np.float64), rowvar=False)))
+        for each in (real, generated)
+    )
+    roots = np.sqrt(np.maximum(np.linalg.eigvals(cov1 @ cov2).real, 0))
+    return float(((mean1 - mean2) ** 2).sum() + np.trace(cov1) + np.trace(cov2) - 2 * roots.sum())
+
+
 def precision_recall(real: Features, generated: Features, *, neighbours: int = 3) -> Manifold:
     """Improved precision and recall (Kynkäänniemi et al., NeurIPS 2019).
 

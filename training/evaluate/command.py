@@ -16,16 +16,18 @@ from training import runs
 from training.arguments import Parser, as_url
 from training.command import told_in_one_line
 from training.errors import TrainingError
-from training.evaluate import designs, fittings, recommender, tables
+from training.evaluate import designs, fittings, generator, recommender, tables
 from training.evaluate.designs import DesignInquiry
 from training.evaluate.figures import to_json
 from training.evaluate.fittings import FittingInquiry
+from training.evaluate.generator import GeneratorInquiry
 from training.evaluate.recommender import Inquiry
 
-RECOMMENDER, DESIGNS, FITTINGS = "evaluation.json", "designs.json", "fittings.json"  # beside the run's record
+RECOMMENDER, DESIGNS = "evaluation.json", "designs.json"  # beside the run's record
+FITTINGS, PICTURES = "fittings.json", "pictures.json"
 CASES = "fittings.jpg"
 
-Asked = Inquiry | DesignInquiry | FittingInquiry
+Asked = Inquiry | DesignInquiry | FittingInquiry | GeneratorInquiry
 
 
 @told_in_one_line
@@ -43,6 +45,8 @@ def main(argv: list[str] | None = None) -> int:
                 findings, sheet = fittings.evaluate(inquiry, store, settings, device=device)
                 run, name = inquiry.run, FITTINGS
                 store.put(runs.key(run, CASES), sheet, content_type="image/jpeg")
+            case GeneratorInquiry():
+                findings, run, name = generator.evaluate(inquiry, store, settings), inquiry.run, PICTURES
             case Inquiry():
                 findings = recommender.evaluate(inquiry, store, settings, device=device, say=say)
                 run, name = inquiry.run, RECOMMENDER
@@ -86,6 +90,13 @@ def parser() -> argparse.ArgumentParser:
     climbs.add_argument("--steps", type=int, nargs="+", default=(0, 5, 10, 20, 40, 80), help="(0 5 10 20 40 80)")
     climbs.add_argument("--seed", type=int, default=0, metavar="N", help="of shoppers and starts (0)")
     climbs.add_argument("--json", type=Path, metavar="FILE", help=f"the figures, also kept as runs/CGAN/{DESIGNS}")
+    painted = subjects.add_parser("cgan", help="the generator: its pictures beside real ones, by category")
+    painted.set_defaults(kind=GeneratorInquiry)
+    painted.add_argument("--run", required=True, metavar="NAME", help="a finished cgan run")
+    painted.add_argument("--data", metavar="URL", help="judge beside pictures that it never saw (the run's own, seen)")
+    painted.add_argument("--pictures", type=int, default=500, metavar="N", help="of a category, at most (500)")
+    painted.add_argument("--seed", type=int, default=0, metavar="N", help="of codes and the classifier (0)")
+    painted.add_argument("--json", type=Path, metavar="FILE", help=f"the figures, also kept as runs/NAME/{PICTURES}")
     tryon = subjects.add_parser("cagan", help="the try-on: masks and pictures, beside the truth where it is known")
     tryon.set_defaults(kind=FittingInquiry)
     tryon.add_argument("--run", required=True, metavar="NAME", help="a finished cagan run")

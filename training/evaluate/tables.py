@@ -5,6 +5,7 @@ from rich.table import Table
 
 from training.evaluate.designs import DesignFindings
 from training.evaluate.fittings import FittingFindings
+from training.evaluate.generator import GeneratorFindings
 from training.evaluate.recommender import DEPTH, Findings, Judged, Newcomers
 from training.progress import duration
 
@@ -17,13 +18,15 @@ def console() -> Console:
     return out if out.is_terminal else Console(highlight=False, markup=False, width=WIDTH)
 
 
-def show(findings: Findings | DesignFindings | FittingFindings, out: Console) -> None:
+def show(findings: Findings | DesignFindings | FittingFindings | GeneratorFindings, out: Console) -> None:
     """All of it."""
     match findings:
         case DesignFindings():
             show_designs(findings, out)
         case FittingFindings():
             show_fittings(findings, out)
+        case GeneratorFindings():
+            show_generator(findings, out)
         case Findings():
             show_recommender(findings, out)
 
@@ -72,6 +75,23 @@ def show_fittings(findings: FittingFindings, out: Console) -> None:
     out.print(table)
     out.print(f"  KID of features of our own: {findings.kid_features}")
     out.print(f"  the sheet beside the run shows the best, median and worst cases by {findings.ranked_by}")
+
+
+def show_generator(findings: GeneratorFindings, out: Console) -> None:
+    """How good a generator's pictures are."""
+    out.print(f"run {findings.run}, {findings.config} at step {findings.step}", style="bold")
+    out.print(f"  {findings.data}, which it was {'' if findings.seen else 'not '}trained on")
+    out.print(f"  by a classifier of our own, right for {findings.unseen_accuracy:.1%} of real pictures new to it")
+    table = Table(box=None)
+    table.add_column("")
+    for name in ("pictures", "KID", "FID", "precision", "recall", "diversity", "right category"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for kind, sets in (("painted", findings.painted), ("real", findings.real)):
+        for category, each in sets.items():
+            shares = (f"{value:.3f}" for value in (each.precision, each.recall, each.diversity, each.accuracy))
+            kid = f"{each.kid:.4f} ± {each.kid_error:.4f}"
+            table.add_row(f"{category}, {kind}", str(each.pictures), kid, f"{each.fid:.3f}", *shares)
+    out.print(table)
 
 
 def judged_table(judged: list[Judged]) -> Table:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fashion_nn.metrics.distributions import kid, precision_recall, squared_mmd
+from fashion_nn.metrics.distributions import frechet, kid, precision_recall, squared_mmd
 
 
 def cloud(n: int, seed: int, *, shift: float = 0.0) -> np.ndarray:
@@ -70,3 +70,17 @@ def test_balls_reach_to_the_kth_neighbour():
 def test_too_few_for_so_many_neighbours():
     with pytest.raises(ValueError, match="generated has 3 features, but must have more than 3"):
         precision_recall(cloud(9, 0), cloud(3, 0))
+
+
+def test_the_frechet_distance_of_equal_sets_is_nothing_and_of_moved_ones_the_way_squared():
+    features = np.random.default_rng(0).standard_normal((200, 5))
+    assert frechet(features, features) == pytest.approx(0, abs=1e-8)
+    assert frechet(features, features + np.array([3.0, 0, 0, 4.0, 0])) == pytest.approx(25, abs=1e-6)
+    assert frechet(features, 2 * features) == pytest.approx(
+        (features.mean(0) ** 2).sum() + np.trace(np.cov(features.T)), abs=1e-6
+    )
+
+
+def test_one_feature_has_no_frechet_distance():
+    with pytest.raises(ValueError, match="generated has 1 features, but must have at least two"):
+        frechet(np.ones((4, 2)), np.ones((1, 2)))

@@ -67,7 +67,8 @@ def test_on_other_data_every_taste_is_folded_in(
         (["dvbpr", "--run", RUN, "--newcomers", "0"], "newcomers is 0, but must be at least 1"),
         (["dvbpr", "--run", RUN, "--json", "/nowhere/at/all.json"], "/nowhere/at/all.json, which cannot be written"),
         (["cagan", "--run", RUN], "trained dvbpr, not cagan"),
-        (["cgan", "--run", RUN], "invalid choice"),
+        (["cgan", "--run", RUN], "trained dvbpr, not cgan"),
+        (["gan", "--run", RUN], "invalid choice"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
