@@ -33,7 +33,7 @@ from fashion_nn.cgan.architecture import networks as pair_of
 from fashion_nn.configs import to_json
 from fashion_nn.datasets.catalogue import Catalogue
 from fashion_nn.datasets.sources import PictureSource
-from fashion_nn.dvbpr.network import Look, Recommender
+from fashion_nn.dvbpr.network import Look
 from fashion_nn.latent.bank import BankConfig
 from fashion_nn.latent.encoder.network import Encoder
 from fashion_nn.latent.objective import Networks
@@ -44,10 +44,11 @@ from training.arguments import Parser
 from training.catalogue_data import Rows, open_catalogue
 from training.command import told_in_one_line
 from training.errors import TrainingError
+from training.looks import kept
 from training.progress import Listener, by_quarters
 from training.recipe import Source
 from training.runs import RunRecord
-from training.trained import Trained, averaged_generator, generator_identity, load
+from training.trained import Trained, averaged_generator, generator_identity, load, recommender
 
 BATCH = 128  # pictures that Φ looks at at once
 NEEDED = ("dvbpr", "cgan", "cagan")
@@ -175,12 +176,6 @@ def bank_of(codes: int, tastes: int) -> BankConfig | None:
         raise TrainingError(f"of the seed bank, {error}") from error
 
 
-def recommender(trained: Trained) -> Recommender:
-    """Φ and the tastes of the run's shoppers."""
-    shoppers = trained.record.identity["shoppers"]
-    return trained.fill(Recommender(trained.config, len(shoppers)), "recommender")
-
-
 def write_tables(
     folder: Path, trained: Trained, categories: list[str], store: ObjectStore, settings: Settings
 ) -> dict[str, Path]:
@@ -192,8 +187,9 @@ def write_tables(
         new = ", ".join(sorted(unknown))
         raise TrainingError(f"{url} has categories that run {trained.record.run!r} does not know: {new}")
     keys = upload_pictures(data.catalogue.pictures, store, settings.s3_connections)
+    looks = looks_of(network.look, data.pictures, keys, kept(store, trained.record.run, trained.record.step))
     tables = {
-        "items.parquet": items_table(data.catalogue, keys, looks(network.look, data.pictures)),
+        "items.parquet": items_table(data.catalogue, keys, looks),
         "users.parquet": users_table(data.catalogue, trained.record.identity["shoppers"], network.taste.weight),
     }
     for name, table in tables.items():
@@ -227,10 +223,16 @@ def as_lists(vectors: Tensor) -> pa.Array:
 
 
 @torch.inference_mode()
-def looks(look: Look, pictures: Rows) -> Tensor:
-    """Looks [n, K] of all pictures, fp32."""
-    cuts = range(0, len(pictures), BATCH)
-    return torch.cat([look(normalise(pictures[slice(cut, cut + BATCH)])) for cut in cuts])
+def looks_of(look: Look, pictures: Rows, keys: list[str], known: Mapping[str, np.ndarray]) -> Tensor:
+    """Looks [n, K] of all pictures, fp32: those that are `known` by the pictures' keys, and of the others by Φ."""
+    found = torch.empty(len(pictures), look.dimensions)
+    missing = np.array([at for at, key in enumerate(keys) if key not in known], dtype=np.int64)
+    for rows in np.split(missing, range(BATCH, len(missing), BATCH)):
+        found[rows] = look(normalise(pictures[rows])).float()
+    for at, key in enumerate(keys):
+        if key in known:
+            found[at] = torch.tensor(known[key])
+    return found
 
 
 def upload_pictures(sources: Iterable[PictureSource], store: ObjectStore, threads: int) -> list[str]:

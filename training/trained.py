@@ -13,6 +13,7 @@ from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cgan.architecture import networks
 from fashion_nn.cgan.config import CGANConfig
 from fashion_nn.dvbpr.config import DVBPRConfig
+from fashion_nn.dvbpr.network import Recommender
 from fashion_nn.latent.encoder.config import EncoderConfig
 from fashion_nn.state_files import StateError
 from training import checkpoints, runs
@@ -48,6 +49,12 @@ def load(store: ObjectStore, record: RunRecord) -> Trained:
     except (ValueError, StateError) as error:
         raise TrainingError(f"run {record.run!r} does not fit this code: {in_one_line(error)}") from error
     return Trained(record, config, state["step"])
+
+
+def recommender(trained: Trained) -> Recommender:
+    """Φ and the tastes of the run's shoppers."""
+    shoppers = trained.record.identity["shoppers"]
+    return trained.fill(Recommender(trained.config, len(shoppers)), "recommender")
 
 
 def averaged_generator(gan: Trained) -> nn.Module:

@@ -30,9 +30,9 @@ from training.catalogue_data import CatalogueData, open_catalogue
 from training.errors import TrainingError
 from training.evaluate.figures import Mean
 from training.evaluate.truth import stated
-from training.publish import agreed_categories, networks_of, recommender
+from training.publish import agreed_categories, networks_of
 from training.recipe import Source
-from training.trained import load
+from training.trained import load, recommender
 
 BEST = 5  # catalogue items at the top of a list
 RANDOM = 64  # generated items of a category that nobody asked for
