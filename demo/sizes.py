@@ -24,7 +24,7 @@ class Size:
 
 def demo() -> Size:
     """What `make demo` shows."""
-    return Size(name="demo", world=worlds.demo(), bank=BankConfig(codes=2048, tastes=32))
+    return Size(name="demo", world=worlds.demo(), bank=BankConfig(codes=2048, tastes=32, rounds=1, steps=40))
 
 
 def debug() -> Size:
