@@ -153,7 +153,7 @@ def test_nobody_there_is_no_answer() -> None:
 
 def test_who_has_waited_long_enough_does_not_ask_again() -> None:
     async def slow(scope: Any, receive: Any, send: Any) -> None:
-        await asyncio.sleep(5)
+        await asyncio.sleep(1)
 
     script = Script(slow, slow)
     with running(script.app) as url:
