@@ -178,8 +178,7 @@ class Designer(ReleaseDeployment[Studio]):
         try:
             found = await asyncio.wrap_future(coming)
         except DeadlinePassed as error:
-            limit = f"{self.settings.request_timeout_s:g} s"
-            raise DeadlineExceeded(f"no answer within {limit}: {error}", limit=limit) from error
+            raise DeadlineExceeded(f"no answer in time: {error}") from error
         except Stopped as error:
             raise TurningRelease(f"release {studio.release.id} has been left", retry_after_s=1) from error
         except FloatingPointError as error:

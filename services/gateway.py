@@ -20,6 +20,7 @@ from services.outgoing import Outgoing
 
 LOGGER = "ray.serve"
 PERMITS = 64  # requests under way in one replica, over both faces; beyond them 429 at once
+WATCHERS = 8  # of the replica's health over gRPC
 
 
 @serve.deployment
@@ -51,6 +52,7 @@ class Gateway(GrpcFace):
             core=core,
             guard=guard,
             permits=permits,
+            watchers=Permits(WATCHERS),
             tls=settings.grpc_tls_port is not None,
             max_picture_bytes=settings.max_picture_bytes,
             max_message_bytes=settings.grpc_max_message_bytes,

@@ -50,6 +50,7 @@ class Rpcs:
     core: Core
     guard: Guard
     permits: Permits
+    watchers: Permits  # of health, who show no key
     tls: bool  # whether what comes in clear is refused
     max_picture_bytes: int
     max_message_bytes: int
@@ -286,13 +287,16 @@ class GrpcFace:
     async def Watch(self, data: bytes, grpc_context: RayServegRPCContext) -> AsyncIterator[HealthCheckResponse]:
         """The same, and again whenever it changes."""
         last = None
-        while True:
-            health = await self._health(data, grpc_context)
-            if health != last:
-                yield (last := health)
-            if grpc_context.code():
-                return
-            await asyncio.sleep(WATCH_S)
+        try:
+            with self.rpcs.watchers.one():
+                while not grpc_context.code():
+                    health = await self._health(data, grpc_context)
+                    if health != last:
+                        yield (last := health)
+                    await asyncio.sleep(0 if grpc_context.code() else WATCH_S)
+        except ServiceError as error:
+            refuse(error, grpc_context, own_request_id(grpc_context))
+            yield HealthCheckResponse()
 
     async def _health(self, data: bytes, grpc_context: RayServegRPCContext) -> HealthCheckResponse:
         try:

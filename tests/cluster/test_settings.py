@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -92,3 +93,31 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("ATELIER_"):
             monkeypatch.delenv(name)
+
+
+def test_keys_are_off_for_this_machine_alone() -> None:
+    assert Settings().api_keys == "required"
+    assert Settings(api_keys="off", http_host="localhost").api_keys == "off"
+    with pytest.raises(ValidationError, match=r"not where it is 0\.0\.0\.0"):
+        Settings(api_keys="off", http_host="0.0.0.0")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tls_key": "key.pem"},
+        {"tls_certificate": "chain.pem"},
+        {"grpc_tls_port": 9443},
+        {"grpc_tls_port": 9443, "grpc_port": 9000},
+        {"tls_certificate": "chain.pem", "tls_key": "key.pem", "grpc_port": 9000},
+    ],
+)
+def test_tls_is_set_whole(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="tls"):
+        Settings(**given)
+
+
+def test_proxies_are_told_how_large_a_message_of_grpc_may_be() -> None:
+    environment = Settings(grpc_port=9000, grpc_max_message_bytes=2**21).environment()
+    assert environment["RAY_SERVE_GRPC_MAX_MESSAGE_SIZE"] == str(2**21)
+    assert "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE" not in Settings().environment()

@@ -33,7 +33,8 @@ class Face(GrpcFace):
 
     def __init__(self, core: Any, *, guard: Guard | None = None, permits: int = 2, **options: Any) -> None:
         known = {"guard": guard or ForThisMachine(), "permits": Permits(permits), "max_picture_bytes": 1000}
-        self.rpcs = Rpcs(core=core, **{**known, "tls": False, "max_message_bytes": 10_000, "logger": LOGGER, **options})
+        known |= {"watchers": Permits(1), "tls": False, "max_message_bytes": 10_000, "logger": LOGGER}
+        self.rpcs = Rpcs(core=core, **{**known, **options})
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from types import SimpleNamespace
 
 import pytest
 from ray.exceptions import ActorDiedError, RayTaskError
@@ -11,7 +13,10 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
 from cluster.object_store import NotFound
 from cluster.object_store import Unavailable as StoreUnavailable
+from cluster.settings import Settings
 from services.calls import Caller, causes, translated
+from services.core import Core
+from services.designer import Designer
 from services.errors import (
     BadInput,
     DeadlineExceeded,
@@ -20,6 +25,7 @@ from services.errors import (
     Unavailable,
     UnknownShopper,
 )
+from services.messages import DesignRequest, Shopper
 
 LOGGER = logging.getLogger("test")
 
@@ -182,3 +188,38 @@ def test_an_error_that_is_its_own_cause_does_not_hang() -> None:
     first, second = ValueError(1), ValueError(2)
     first.__cause__, second.__cause__ = second, first
     assert list(causes(first)) == [first, second]
+
+
+class Kept:
+    """A deployment's method that keeps what it was asked with."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, object]] = []
+
+    async def remote(self, *args: object, **options: object) -> object:
+        self.asked.append(options)
+        raise UnknownShopper("nobody")
+
+
+def test_the_designer_is_told_how_long_its_caller_waits() -> None:
+    designer, taste = SimpleNamespace(design=Kept()), SimpleNamespace(taste=SimpleNamespace(remote=lambda *args: None))
+    core = Core(
+        recommender=taste,
+        designer=designer,
+        fitting_room=None,
+        outgoing=None,
+        caller=Caller(timeout_s=5.0),
+        logger=LOGGER,
+    )
+    request = DesignRequest(shopper=Shopper(user_id="u"), category="c")
+    for patience in (2.0, None, 99.0):
+        with pytest.raises(UnknownShopper):
+            asyncio.run(core.within(patience).design(request, "q"))
+    assert designer.design.asked == [{"timeout_s": 2.0}, {"timeout_s": 5.0}, {"timeout_s": 5.0}]
+
+
+@pytest.mark.parametrize(("timeout_s", "expected"), [(None, 57.0), (10.0, 9.0), (90.0, 57.0)])
+def test_the_engine_ends_early_enough_for_an_answer(timeout_s: float | None, expected: float) -> None:
+    replica = SimpleNamespace(settings=Settings(request_timeout_s=60.0))
+    left = Designer.func_or_class._deadline(replica, timeout_s) - time.monotonic()
+    assert left == pytest.approx(expected, abs=0.5)

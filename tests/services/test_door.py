@@ -183,6 +183,17 @@ def test_a_fault_of_ours_is_in_the_log_and_not_in_the_answer(
     assert "request fault" in caplog.text and "ZeroDivisionError: a secret of ours" in caplog.text
 
 
+def test_how_long_a_client_waits_is_passed_on(client: TestClient, core: Echo) -> None:
+    client.post("/v1/score", json=SCORE, headers={"x-timeout-s": "2.5"})
+    client.post("/v1/score", json=SCORE)
+    assert core.patience == [2.5, None]
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "0", "inf", "nan", ""])
+def test_an_odd_wait_is_refused(client: TestClient, value: str) -> None:
+    refused(client.post("/v1/score", json=SCORE, headers={"x-timeout-s": value}), 400, "x-timeout-s")
+
+
 def test_unknown_paths_and_methods_are_problems_too(client: TestClient) -> None:
     assert refused(client.get("/v2/anything"), 404)["type"] == "about:blank"
     response = client.get("/v1/score")

@@ -204,7 +204,10 @@ def test_health_says_whether_there_is_a_release(channel: grpc.Channel, core: Ech
         assert health.Check(request).status == health_pb2.HealthCheckResponse.SERVING
         core.serves = False
         assert health.Check(request).status == health_pb2.HealthCheckResponse.NOT_SERVING
-    assert next(health.Watch(health_pb2.HealthCheckRequest())).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    watched = health.Watch(health_pb2.HealthCheckRequest())
+    assert next(watched).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    refused(lambda: list(health.Watch(health_pb2.HealthCheckRequest())), "RESOURCE_EXHAUSTED")  # there is room for one
+    watched.cancel()
     refused(lambda: health.Check(health_pb2.HealthCheckRequest(service="x")), "NOT_FOUND")
 
 
