@@ -13,10 +13,11 @@ from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Discriminator, Fitting, Generator
 from fashion_nn.cagan.patches import patched, patches
 from fashion_nn.cagan.variety import varied
-from fashion_nn.cagan.warp import roughness
+from fashion_nn.cagan.warp import folding, roughness
 from fashion_nn.pictures import normalise
 
 PAINTED = 0.2  # of the cycle's weight: what G paints where its mask is not, so that the mask has something to choose
+LOOKED_AT = 0.2  # of what is carried, at least, where the mask is: where none of it is shown, it may still come to be
 PATCHED = 0.5  # share of a batch that is also patched, where G is taught
 
 
@@ -118,8 +119,9 @@ class GeneratorObjective(nn.Module):
             sure = loss.saturation(fitting.mask) + loss.saturation(returned.mask)
             terms["loss/generator/saturation"] = config.saturation_weight * sure
         if config.warp:
-            carried = loss.texture(person, returned.carried, returned.mask.detach())
-            rough = roughness(fitting.flow) + roughness(returned.flow)
+            region = returned.mask * (LOOKED_AT + (1 - LOOKED_AT) * returned.share)
+            carried = loss.texture(person, returned.carried, region.detach())
+            rough = sum(kind(each.flow) for kind in (roughness, folding) for each in (fitting, returned))
             terms["loss/generator/texture"] = config.texture_weight * carried
             terms["loss/generator/roughness"] = config.roughness_weight * rough
         return sum(terms.values()), terms | {"mask/mean": fitting.mask.mean()}
