@@ -16,6 +16,7 @@ from torch import Tensor
 from fashion_nn import pictures
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Generator
+from fashion_nn.cagan.serving import for_serving
 from fashion_nn.cagan.warp import places, taken
 from fashion_nn.configs import from_json
 from fashion_nn.state_files import load_weights
@@ -187,9 +188,4 @@ def load_fitter(release: Release, device: torch.device) -> Fitter:
     config = from_json(CAGANConfig, release.manifest["configs"]["cagan"])
     generator = Generator(config)
     load_weights(release.folder / "cagan.safetensors", generator)
-    return Fitter(
-        release=release,
-        generator=generator.to(device).eval().requires_grad_(False),
-        config=config,
-        device=device,
-    )
+    return Fitter(release=release, generator=for_serving(generator, config, device), config=config, device=device)

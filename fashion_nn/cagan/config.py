@@ -56,7 +56,7 @@ class CAGANConfig:
     total_variation_weight: float = 0.0
     saturation_weight: float = 0.0
     texture_weight: float = 1.0  # of the carried garment's likeness to the worn one; for a warp
-    roughness_weight: float = 0.02  # of the flow, pixels; for a warp
+    roughness_weight: float = 0.1  # of the flow's kinks and folds, pixels; for a warp
     taught: bool = False
     penalty_weight: float = 0.0  # R1's γ
     penalised_every: int = 16  # steps

@@ -132,7 +132,8 @@ class Generator(nn.Module):
         group: Tensor | None = None,
         given: Tensor | None = None,
     ) -> Fitting:
-        seen = [colour.scaled_lab(each) if self.lab else each for each in (person, worn, wanted)]
+        dtype = next(self.parameters()).dtype  # bfloat16 where the network was cast for serving
+        seen = [(colour.scaled_lab(each) if self.lab else each).to(dtype) for each in (person, worn, wanted)]
         code = None if self.description is None else self.description(seen[2], group)
         inputs, features, skips = torch.cat(seen[:2], 1), torch.cat(seen, 1), []
         for layer in self.down:

@@ -13,10 +13,11 @@ from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Discriminator, Fitting, Generator
 from fashion_nn.cagan.patches import patched, patches
 from fashion_nn.cagan.variety import varied
-from fashion_nn.cagan.warp import roughness
+from fashion_nn.cagan.warp import folding, roughness
 from fashion_nn.pictures import normalise
 
 PAINTED = 0.2  # of the cycle's weight: what G paints where its mask is not, so that the mask has something to choose
+LOOKED_AT = 0.2  # of what is carried, at least, where the mask is: where none of it is shown, it may still come to be
 PATCHED = 0.5  # share of a batch that is also patched, where G is taught
 
 
@@ -36,7 +37,7 @@ class CAGANData:
 class Batch:
     """person x_i, worn y_i, wanted y_j: [B, 3, H, W]; worn_known [B, 1, 1, 1]: 0 where y_i is hidden from G.
 
-    group: int64 [B], of both garments. patch [B, 1, H, W] in [0, 1]: see `patches`.
+    group: int64 [B], of both garments. patch [B, 4, H, W]: of the wanted garment, to be laid over (see `patches`).
     """
 
     person: Tensor
@@ -118,8 +119,9 @@ class GeneratorObjective(nn.Module):
             sure = loss.saturation(fitting.mask) + loss.saturation(returned.mask)
             terms["loss/generator/saturation"] = config.saturation_weight * sure
         if config.warp:
-            carried = loss.texture(person, returned.carried, returned.mask.detach())
-            rough = roughness(fitting.flow) + roughness(returned.flow)
+            region = returned.mask * (LOOKED_AT + (1 - LOOKED_AT) * returned.share)
+            carried = loss.texture(person, returned.carried, region.detach())
+            rough = sum(kind(each.flow) for kind in (roughness, folding) for each in (fitting, returned))
             terms["loss/generator/texture"] = config.texture_weight * carried
             terms["loss/generator/roughness"] = config.roughness_weight * rough
         return sum(terms.values()), terms | {"mask/mean": fitting.mask.mean()}
@@ -129,7 +131,7 @@ class GeneratorObjective(nn.Module):
         if not self.config.taught:
             return batch.person, self.generator(fitted, batch.wanted, batch.worn, group=batch.group)
         some = slice(0, max(1, round(PATCHED * len(fitted))))
-        start = torch.cat([fitted.detach(), patched(batch.person[some], batch.wanted[some], batch.patch[some])])
+        start = torch.cat([fitted.detach(), patched(batch.person[some], batch.patch[some])])
         shown = torch.cat([(told := batch.shown(batch.wanted)), told[some]])
         person, worn, group = (torch.cat([each, each[some]]) for each in (batch.person, batch.worn, batch.group))
         return person, self.generator(start, shown, worn, group=group)
@@ -162,7 +164,7 @@ class CAGANStep(AdversarialStep):
         pictures = [normalise(table[rows]) for table, rows in self._tables(pairs, others)]
         if config.variety:
             pictures = varied(pictures[0], (pictures[1], pictures[2]), config.variety, random)
-        patch = patches(len(pairs), config.height, config.width, random) if config.taught else torch.zeros(len(pairs))
+        patch = patches(pictures[2], random) if config.taught else torch.zeros(len(pairs))
         mine = steps.share(np.arange(len(pairs)), rank, replicas)
         known, group = torch.from_numpy(known)[:, None, None, None], torch.from_numpy(self.groups[pairs])
         return Batch(*(part[mine] for part in (*pictures, known, group, patch)))

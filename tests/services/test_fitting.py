@@ -20,6 +20,13 @@ def fitter(settings, release) -> Fitter:
     return load_fitter(fetch(settings, release), torch.device("cpu"))
 
 
+@pytest.fixture(scope="module")
+def exact(settings, tmp_path_factory) -> Fitter:
+    """A release that computes in float32."""
+    release = tiny_release.publish(settings, tmp_path_factory.mktemp("exact"), fit={"precision": "fp32"}, promote=False)
+    return load_fitter(fetch(settings, release), torch.device("cpu"))
+
+
 def noise(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
@@ -66,10 +73,10 @@ def test_a_half_mask_mixes_as_the_network_does(fitter: Fitter) -> None:
     assert np.abs(np.asarray(result).astype(int) - 178).max() <= 1
 
 
-def test_jobs_in_company_are_as_alone(fitter: Fitter) -> None:
-    jobs = [job(fitter, value) for value in (-0.5, 0.0, 0.5)]
-    for each, found in zip(jobs, fitter.paint(jobs), strict=True):
-        (alone,) = fitter.paint([each])
+def test_jobs_in_company_are_as_alone(exact: Fitter) -> None:
+    jobs = [job(exact, value) for value in (-0.5, 0.0, 0.5)]
+    for each, found in zip(jobs, exact.paint(jobs), strict=True):
+        (alone,) = exact.paint([each])
         torch.testing.assert_close(found.painted, alone.painted, atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(found.mask, alone.mask, atol=1e-5, rtol=1e-4)
 

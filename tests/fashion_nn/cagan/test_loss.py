@@ -58,3 +58,11 @@ def test_texture_looks_inside_of_the_mask_alone():
     mask[..., 4:] = 1
     assert loss.texture(person, carried, mask).item() == 0
     assert loss.texture(person, carried, 1 - mask).item() == pytest.approx(2 * 0.25)
+
+
+def test_a_mask_is_sure_enough_at_four():
+    logits = torch.tensor([-6.0, -4.0, 0.0, 3.0, 5.0], requires_grad=True)
+    term = loss.saturation(logits.sigmoid()[None, None, None])
+    assert term.item() == pytest.approx((4 + 0 + 0 + 0 + 1) / 5, rel=1e-3)
+    (gradient,) = torch.autograd.grad(term, logits)
+    assert gradient[0] == pytest.approx(-4 / 5, rel=1e-2) and gradient[1:4].abs().max() < 1e-3  # not a vanishing one

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fashion_nn.cagan import config, loss
-from fashion_nn.cagan.patches import patched, patches
+from fashion_nn.cagan.patches import patched
 from fashion_nn.cagan.step import CAGANData, CAGANStep, others_of
 from tests.fashion_nn.drawn import pairs_data
 
@@ -119,21 +119,12 @@ def test_a_taught_way_back_begins_with_given_pictures():
     _, terms = step.on_generator(batch)
     (person, *_), (start, shown, wanted) = starts
     assert torch.equal(person, batch.person) and not start.requires_grad
-    assert torch.equal(start[-2:], patched(batch.person, batch.wanted, batch.patch)[:2])
+    assert torch.equal(start[-2:], patched(batch.person, batch.patch)[:2])
     assert torch.equal(wanted, torch.cat([batch.worn, batch.worn[:2]]))
     assert torch.equal(shown, torch.cat([batch.wanted, batch.wanted[:2]]))
     returned = step.generator(start, shown, wanted).picture
     expected = (torch.cat([batch.person, batch.person[:2]]) - returned).abs().mean()
     torch.testing.assert_close(terms["loss/generator/cycle"], expected)
-
-
-def test_patches_cover_a_part_and_change_nothing_beside_it():
-    places = patches(64, 64, 48, np.random.default_rng(0))
-    assert places.shape == (64, 1, 64, 48) and places.min() == 0 and places.max() == 1
-    assert 0.1 < places.mean() < 0.3 and places.mean((1, 2, 3)).max() < 0.8
-    person, garment = torch.zeros(64, 3, 64, 48), torch.ones(64, 3, 64, 48)
-    garment[..., 16:48, 12:36] = 0.5  # its middle
-    torch.testing.assert_close(patched(person, garment, places), (0.5 * places).expand(-1, 3, -1, -1))
 
 
 def test_the_penalty_comes_at_every_so_manyth_step_for_all_of_them():

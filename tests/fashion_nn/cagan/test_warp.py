@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fashion_nn.cagan.warp import Bend, bent, corrected, doubled, places, roughness, taken
+from fashion_nn.cagan.warp import Bend, bent, corrected, doubled, folding, places, roughness, taken
 
 PICTURE = torch.rand(2, 3, 8, 6, generator=torch.Generator().manual_seed(0))
 
@@ -69,3 +69,11 @@ def test_what_a_flow_takes_it_takes_at_any_size() -> None:
     flow[:, 1] = 0.0
     where = torch.nn.functional.interpolate(places(flow), size=(64, 48), mode="bilinear", align_corners=False)
     torch.testing.assert_close(taken(large, where)[..., 4:36], large[..., 10:42])  # an eighth of the width is six
+
+
+def test_what_is_mirrored_is_folded_and_what_is_enlarged_is_not() -> None:
+    _, across = torch.meshgrid(torch.arange(8.0), torch.arange(6.0), indexing="ij")
+    flat = torch.zeros_like(across)
+    enlarged, mirrored = (corrected(still()[:1], torch.stack([by * across, flat])[None]) for by in (-0.5, -2.0))
+    assert folding(enlarged).item() == folding(still()).item() == 0
+    assert folding(mirrored).item() == pytest.approx(1.2, abs=1e-5)  # a step back where a fifth ahead is the least
