@@ -180,18 +180,20 @@ class VariationsRequest(_message.Message):
     def __init__(self, inline: _Optional[bool] = ..., shopper: _Optional[_Union[Shopper, _Mapping]] = ..., picture: _Optional[_Union[PictureInput, _Mapping]] = ..., category: _Optional[str] = ..., n: _Optional[int] = ..., radius: _Optional[float] = ..., restarts: _Optional[int] = ..., steps: _Optional[int] = ..., realism: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class TryOnRequest(_message.Message):
-    __slots__ = ("inline", "person", "worn", "wanted", "format")
+    __slots__ = ("inline", "person", "worn", "wanted", "mask", "format")
     INLINE_FIELD_NUMBER: _ClassVar[int]
     PERSON_FIELD_NUMBER: _ClassVar[int]
     WORN_FIELD_NUMBER: _ClassVar[int]
     WANTED_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     inline: bool
     person: Upload
     worn: PictureInput
     wanted: PictureInput
+    mask: Upload
     format: Format
-    def __init__(self, inline: _Optional[bool] = ..., person: _Optional[_Union[Upload, _Mapping]] = ..., worn: _Optional[_Union[PictureInput, _Mapping]] = ..., wanted: _Optional[_Union[PictureInput, _Mapping]] = ..., format: _Optional[_Union[Format, str]] = ...) -> None: ...
+    def __init__(self, inline: _Optional[bool] = ..., person: _Optional[_Union[Upload, _Mapping]] = ..., worn: _Optional[_Union[PictureInput, _Mapping]] = ..., wanted: _Optional[_Union[PictureInput, _Mapping]] = ..., mask: _Optional[_Union[Upload, _Mapping]] = ..., format: _Optional[_Union[Format, str]] = ...) -> None: ...
 
 class FittingRequest(_message.Message):
     __slots__ = ("inline", "shopper", "person", "worn", "source", "category", "k", "exclude_bought", "filters", "restarts", "starts", "steps", "realism", "seed", "format")

@@ -59,7 +59,8 @@ def comparable(value: Any) -> Any:
         return [comparable(each) for each in value]
     if isinstance(value, str) and re.fullmatch(r"\d+", value):
         return int(value)  # of 64 bits: text in protobuf's JSON
-    return pytest.approx(value, abs=1e-4) if isinstance(value, int | float) else value
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return pytest.approx(value, abs=1e-4) if number else value
 
 
 @pytest.mark.parametrize(("call", "path", "fields"), CALLS, ids=lambda each: each if isinstance(each, str) else "")
