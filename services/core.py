@@ -119,7 +119,8 @@ class Core:
         }
         call = calls[type(request)](request, request_id)
         watching, began = self.designer.watch.options(stream=True), time.perf_counter()
-        stream = self.caller.stream(lambda: watching.remote(*call.arguments(), **self._patience()), logger=self.logger)
+        until = self._until()
+        stream = self.caller.stream(lambda: watching.remote(*call.arguments(), until=until), logger=self.logger)
         async with aclosing(stream) as telling:
             async for told in telling:
                 if isinstance(told, replies.Accepted):
@@ -140,9 +141,11 @@ class Core:
 
     async def fitting(self, request: messages.FittingRequest, request_id: str) -> messages.FittingAnswer:
         """Recommended or designed, then painted: the offers go to the fitting room without passing here."""
-        request = seeded(request)
+        request, until = seeded(request), self._until()
         reply, asked = await self._ask(
-            lambda: self.fitting_room.fit.remote(request, self._offered_for(request), self._item_of(request.worn))
+            lambda: self.fitting_room.fit.remote(
+                request, self._offered_for(request, until), self._item_of(request.worn)
+            )
         )
         offers = await asked.encoding(self._offers(reply.offers, request.inline))
         fitted = await asked.encoding(self._fittings(reply.fitted))
@@ -263,12 +266,16 @@ class Core:
         )
 
     async def _answered(self, call: "DesignerCall") -> Any:
-        _, asked = await self._ask(lambda: call.method.remote(*call.arguments(), **self._patience()))
+        until = self._until()
+        _, asked = await self._ask(lambda: call.method.remote(*call.arguments(), until=until))
         return await call.told(asked)
 
-    def _patience(self) -> dict[str, float]:
-        """What the Designer goes by to have the best so far ready in time."""
-        return {"timeout_s": self.caller.timeout_s}
+    def _until(self) -> float:
+        """When nobody waits for what is asked now, in seconds since the epoch: the Designer has the best ready by then.
+
+        On the clock of the wall, since some of the time is gone before a deployment on another machine begins.
+        """
+        return time.time() + self.caller.timeout_s
 
     async def _progress(self, told: replies.Progress) -> messages.Progress:
         (picture,) = await self.outgoing.pictures([told.picture], inline=True)
@@ -276,11 +283,11 @@ class Core:
             step=told.step, steps=told.steps, score=told.score, realism=told.realism, picture=picture
         )
 
-    def _offered_for(self, request: messages.FittingRequest) -> Awaitable[replies.Offers]:
+    def _offered_for(self, request: messages.FittingRequest, until: float) -> Awaitable[replies.Offers]:
         if request.source == "recommend":
             return self.recommender.recommend.remote(request.recommendation())
         taste = self.recommender.taste.remote(request.shopper)
-        return self.designer.design.remote(request.design(), taste, **self._patience())
+        return self.designer.design.remote(request.design(), taste, until=until)
 
     def _item_of(self, picture: messages.PictureInput | None) -> Awaitable[replies.Offers] | None:
         """The catalogue's entry on its way to the deployment that needs its picture."""

@@ -48,13 +48,13 @@ class Designer(ReleaseDeployment[Studio]):
         self._showing: asyncio.Task[None] | None = None
 
     async def design(
-        self, request: DesignRequest, taste: Taste, *, timeout_s: float | None = None, watcher: Watcher | None = None
+        self, request: DesignRequest, taste: Taste, *, until: float | None = None, watcher: Watcher | None = None
     ) -> Offers:
         """The best k designs, kept; the best so far where time is up. Raises BadInput, Overloaded, TurningRelease.
 
-        timeout_s: for how long the caller waits, where that is less than the settings allow.
+        until: seconds since the epoch, when the caller stops waiting, where that is sooner than the settings have it.
         """
-        deadline = self._deadline(timeout_s)
+        deadline = self._deadline(until)
         studio = self.shelf.of(taste.release)
         plan, _ = await self.on_pictures(studio.design, request, torch.from_numpy(taste.vector))
         found, compute_ms = await self._carried_out(studio, plan, deadline, watcher)
@@ -68,11 +68,11 @@ class Designer(ReleaseDeployment[Studio]):
         taste: Taste,
         item: Offers | None,
         *,
-        timeout_s: float | None = None,
+        until: float | None = None,
         watcher: Watcher | None = None,
     ) -> replies.Alteration:
         """A picture's reconstruction and stages. Raises as `design`, and TooLarge, UnknownDesign."""
-        deadline = self._deadline(timeout_s)
+        deadline = self._deadline(until)
         studio = self.shelf.of(taste.release)
         subject, opened_ms = await self._subject(studio, request, taste, item)
         plan, planned_ms = await self.on_pictures(alteration, subject, request)
@@ -88,11 +88,11 @@ class Designer(ReleaseDeployment[Studio]):
         taste: Taste | None,
         item: Offers | None,
         *,
-        timeout_s: float | None = None,
+        until: float | None = None,
         watcher: Watcher | None = None,
     ) -> Offers:
         """A picture's neighbours: by score for a shopper, without one the likeliest first. Raises as `alter`."""
-        deadline = self._deadline(timeout_s)
+        deadline = self._deadline(until)
         release = self.shelf.current()[0] if taste is None else taste.release
         studio = self.shelf.of(release)
         subject, opened_ms = await self._subject(studio, request, taste, item)
@@ -114,16 +114,16 @@ class Designer(ReleaseDeployment[Studio]):
         taste: Taste | None,
         item: Offers | None = None,
         *,
-        timeout_s: float | None = None,
+        until: float | None = None,
     ) -> AsyncIterator[replies.Accepted | replies.Progress | replies.Reply]:
         """The call for such a request: that it was taken, how far it is, and its reply at last. Raises as the call."""
         match request:
             case DesignRequest():
-                call = partial(self.design, request, taste, timeout_s=timeout_s)
+                call = partial(self.design, request, taste, until=until)
             case AlterRequest():
-                call = partial(self.alter, request, taste, item, timeout_s=timeout_s)
+                call = partial(self.alter, request, taste, item, until=until)
             case VariationsRequest():
-                call = partial(self.variations, request, taste, item, timeout_s=timeout_s)
+                call = partial(self.variations, request, taste, item, until=until)
         async with aclosing(watched(call)) as telling:
             async for told in telling:
                 if isinstance(told, Progress):
@@ -158,9 +158,10 @@ class Designer(ReleaseDeployment[Studio]):
                 gauges.show(load)
             await asyncio.sleep(SHOW_S)
 
-    def _deadline(self, timeout_s: float | None) -> float:
+    def _deadline(self, until: float | None) -> float:
         """On the engine's clock: when work on a request that comes now has to end for its caller to get an answer."""
-        limit = min(self.settings.request_timeout_s, timeout_s or math.inf)
+        left = math.inf if until is None else max(0.0, until - time.time())
+        limit = min(self.settings.request_timeout_s, left)
         return time.monotonic() + limit - min(ANSWER_S, ANSWER_SHARE * limit)
 
     async def _carried_out(

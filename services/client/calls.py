@@ -8,10 +8,18 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, Unpack
 from urllib.parse import quote
 
 from services import messages
+from services.client.fields import (
+    AlterFields,
+    DesignFields,
+    FittingFields,
+    RecommendFields,
+    TryOnFields,
+    VariationsFields,
+)
 
 Answer = TypeVar("Answer", bound=messages.Answer)
 Shopper = str | Sequence[str]
@@ -60,44 +68,46 @@ def score(shopper: Shopper, items: Sequence[str]) -> Call[messages.ScoreAnswer]:
     return Call(method="POST", path="/v1/score", answer=messages.ScoreAnswer, request=request)
 
 
-def recommend(shopper: Shopper, **fields: Any) -> Call[messages.RecommendAnswer]:
-    """The best items; `fields` are those of `messages.RecommendRequest`."""
+def recommend(shopper: Shopper, **fields: Unpack[RecommendFields]) -> Call[messages.RecommendAnswer]:
+    """The best items; see `messages.RecommendRequest`."""
     request = messages.RecommendRequest(shopper=_shopper(shopper), **fields)
     return Call(method="POST", path="/v1/recommend", answer=messages.RecommendAnswer, request=request)
 
 
-def design(shopper: Shopper, category: str, **fields: Any) -> Call[messages.DesignAnswer]:
-    """New items of a category; `fields` are those of `messages.DesignRequest`."""
+def design(shopper: Shopper, category: str, **fields: Unpack[DesignFields]) -> Call[messages.DesignAnswer]:
+    """New items of a category; see `messages.DesignRequest`."""
     request = messages.DesignRequest(shopper=_shopper(shopper), category=category, **fields)
     return Call(method="POST", path="/v1/design", answer=messages.DesignAnswer, request=request)
 
 
-def alter(shopper: Shopper, picture: Picture, **fields: Any) -> Call[messages.AlterAnswer]:
-    """A real item, altered in stages; `fields` are those of `messages.AlterRequest`."""
+def alter(shopper: Shopper, picture: Picture, **fields: Unpack[AlterFields]) -> Call[messages.AlterAnswer]:
+    """A real item, altered in stages; see `messages.AlterRequest`."""
     request = messages.AlterRequest(shopper=_shopper(shopper), picture=_picture(picture), **fields)
     return Call(method="POST", path="/v1/alter", answer=messages.AlterAnswer, request=request)
 
 
-def variations(picture: Picture, *, shopper: Shopper | None = None, **fields: Any) -> Call[messages.VariationsAnswer]:
-    """Neighbours of a picture; `fields` are those of `messages.VariationsRequest`."""
+def variations(
+    picture: Picture, *, shopper: Shopper | None = None, **fields: Unpack[VariationsFields]
+) -> Call[messages.VariationsAnswer]:
+    """Neighbours of a picture; see `messages.VariationsRequest`."""
     known = {} if shopper is None else {"shopper": _shopper(shopper)}
     request = messages.VariationsRequest(picture=_picture(picture), **known, **fields)
     return Call(method="POST", path="/v1/variations", answer=messages.VariationsAnswer, request=request)
 
 
 def try_on(
-    person: Uploaded, wanted: Picture, *, worn: Picture | None = None, **fields: Any
+    person: Uploaded, wanted: Picture, *, worn: Picture | None = None, **fields: Unpack[TryOnFields]
 ) -> Call[messages.TryOnAnswer]:
-    """A garment on a person; `fields` are those of `messages.TryOnRequest`."""
+    """A garment on a person; see `messages.TryOnRequest`."""
     known = {} if worn is None else {"worn": _picture(worn)}
     request = messages.TryOnRequest(person=_upload(person), wanted=_picture(wanted), **known, **fields)
     return Call(method="POST", path="/v1/try-on", answer=messages.TryOnAnswer, request=request)
 
 
 def fitting(
-    shopper: Shopper, person: Uploaded, *, worn: Picture | None = None, **fields: Any
+    shopper: Shopper, person: Uploaded, *, worn: Picture | None = None, **fields: Unpack[FittingFields]
 ) -> Call[messages.FittingAnswer]:
-    """What the shopper would like most, on their picture; `fields` are those of `messages.FittingRequest`."""
+    """What the shopper would like most, on their picture; see `messages.FittingRequest`."""
     known = {} if worn is None else {"worn": _picture(worn)}
     request = messages.FittingRequest(shopper=_shopper(shopper), person=_upload(person), **known, **fields)
     return Call(method="POST", path="/v1/fitting", answer=messages.FittingAnswer, request=request)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services import messages
-from services.client import AsyncAtelier, Atelier, Failure, NoAnswer, Patience, Refused, calls
+from services.client import AsyncAtelier, Atelier, Failure, NoAnswer, Patience, Refused, calls, fields
 from services.client.retries import Budget, Tries
 from services.errors import Overloaded
 from tests.services.conftest import free_port
@@ -310,3 +310,18 @@ def test_a_picture_is_what_came_along_or_what_its_url_gives() -> None:
         with pytest.raises(Refused):
             shop.picture(linked)
     assert not any("authorization" in each.headers for each in script.asked)
+
+
+@pytest.mark.parametrize(
+    ("typed", "request_", "said"),
+    [
+        (fields.RecommendFields, messages.RecommendRequest, {"shopper"}),
+        (fields.DesignFields, messages.DesignRequest, {"shopper", "category"}),
+        (fields.AlterFields, messages.AlterRequest, {"shopper", "picture"}),
+        (fields.VariationsFields, messages.VariationsRequest, {"shopper", "picture"}),
+        (fields.TryOnFields, messages.TryOnRequest, {"person", "worn", "wanted"}),
+        (fields.FittingFields, messages.FittingRequest, {"shopper", "person", "worn"}),
+    ],
+)
+def test_every_field_of_a_request_can_be_said(typed: Any, request_: type[messages.Request], said: set[str]) -> None:
+    assert set(typed.__annotations__) | said == set(request_.model_fields)
