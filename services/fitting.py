@@ -32,12 +32,16 @@ LARGEST_DETAIL = 1_500_000  # pixels of a person up to which the garment is laid
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """What the generator sees: each [3, H, W] in [-1, 1]; where to paint [1, H, W] in [0, 1], if somebody says."""
+    """What the generator sees: each [3, H, W] in [-1, 1]; where to paint [1, H, W] in [0, 1], if somebody says.
+
+    group: of the wanted garment, its place among the config's.
+    """
 
     person: Tensor
     worn: Tensor
     wanted: Tensor
     mask: Tensor | None = None
+    group: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +100,18 @@ class Fitter:
         boxed = pictures.letterbox(image.convert("L"), height=self.config.height, width=self.config.width, background=0)
         return torch.from_numpy(pictures.to_pixels(boxed)).float() / 255
 
+    def group(self, name: str | None) -> int:
+        """The place of a group of garments among those that the network tells apart.
+
+        Raises BadInput for another one, and where none is named though there are several.
+        """
+        known = self.config.groups
+        if name in known:
+            return known.index(name)
+        if name is None and len(known) < 2:
+            return 0
+        raise bad_input("group", name, f"one of {', '.join(known)}" if known else "left out: there is but one")
+
     def paint(self, jobs: Sequence[Job]) -> list[Painted | Unexpected]:
         """All jobs in one pass, those with a mask in one of their own; one that does not stay finite fails alone."""
         found: dict[int, Painted | Unexpected] = {}
@@ -113,7 +129,9 @@ class Fitter:
             return torch.stack([getattr(job, name) for job in jobs]).to(self.device)
 
         given = None if jobs[0].mask is None else together("mask")
-        fitting = self.generator(together("person"), together("worn"), together("wanted"), given=given)
+        group = torch.tensor([job.group for job in jobs], device=self.device)
+        pictures_seen = (together(name) for name in ("person", "worn", "wanted"))
+        fitting = self.generator(*pictures_seen, group=group, given=given)
         columns = {"painted": fitting.painted, "mask": fitting.mask}
         if fitting.flow is not None:
             columns |= {"places": places(fitting.flow), "share": fitting.share, "carried": fitting.carried}

@@ -21,11 +21,12 @@ WAIT_S = 0.01  # for company
 
 
 class Opened(NamedTuple):
-    """The person's picture as sent and as the network sees it, and the worn garment."""
+    """The person's picture as sent and as the network sees it, the worn garment, and the group of the wanted ones."""
 
     image: Image.Image
     seen: Tensor
     worn: Tensor
+    group: int
 
 
 @serve.deployment
@@ -60,7 +61,7 @@ class FittingRoom(ReleaseDeployment[Fitter]):
         self, fitter: Fitter, opened: Opened, garment: Image.Image, format: str, place: Tensor | None = None
     ) -> tuple[FittedPicture, Work]:
         wanted, seen_ms = await self.on_pictures(fitter.seen, garment)
-        job = Job(person=opened.seen, worn=opened.worn, wanted=wanted, mask=place)
+        job = Job(person=opened.seen, worn=opened.worn, wanted=wanted, mask=place, group=opened.group)
         painted, compute_ms = await self._pass((fitter, job))
         if isinstance(painted, ServiceError):
             raise painted
@@ -75,7 +76,7 @@ class FittingRoom(ReleaseDeployment[Fitter]):
     def _opened(self, fitter: Fitter, request: TryOnRequest | FittingRequest, worn: Offers | None) -> Opened:
         person = self.incoming.upload(request.person.data, "person")
         worn_image = None if request.worn is None else self.incoming.named(request.worn, "worn", worn)
-        return Opened(person, fitter.seen(person), fitter.worn(worn_image))
+        return Opened(person, fitter.seen(person), fitter.worn(worn_image), fitter.group(request.group))
 
     def _garment(self, picture: PictureInput, item: Offers | None) -> Image.Image:
         return self.incoming.named(picture, "wanted", item)

@@ -211,6 +211,11 @@ class VariationsRequest(Request):
         return self
 
 
+GarmentGroup = Annotated[
+    Identity | None, Field(description="of the wanted garment, such as upper, where the release tells several apart")
+]
+
+
 class TryOnRequest(Request):
     """A garment painted on a person. Pictures of persons always come back inline and are not kept."""
 
@@ -220,6 +225,7 @@ class TryOnRequest(Request):
     mask: Upload | None = Field(
         None, description="where to paint, white on black over the person's picture, where the release takes one"
     )
+    group: GarmentGroup = None
     format: PersonFormat = "jpeg"
 
 
@@ -239,6 +245,7 @@ class FittingRequest(Request):
     steps: Steps = 20
     realism: Realism = 1.0
     seed: Seed = None
+    group: GarmentGroup = None
     format: PersonFormat = "jpeg"
 
     @model_validator(mode="after")

@@ -121,6 +121,9 @@ def best() -> CAGANConfig:
         warp=True,
         taught=True,
         saturation_weight=0.002,
+        identity_weight=0.2,  # a D that has learnt its pairs by heart rewards painting on beyond the garment
+        cycle_weight=3.0,
+        texture_weight=2.0,
         warm_up=400,
         worn_dropout=0.2,
         beta2=0.99,  # a mask that was unlearnt has small gradients, which a long memory of large ones keeps small

@@ -158,3 +158,20 @@ def test_a_mask_is_refused_where_the_network_takes_none(fitter: Fitter) -> None:
     with pytest.raises(BadInput, match="mask is given, but must be left out") as caught:
         fitter.place(Image.new("L", (8, 8)))
     assert caught.value.facts["field"] == "mask"
+
+
+def test_garments_of_several_groups_are_put_on_in_one_pass(settings, fitter, tmp_path) -> None:
+    fit = {"groups": ("upper", "lower"), "embedding": 4, "precision": "fp32"}
+    several = tiny_release.publish(settings, tmp_path, fit=fit, promote=False)
+    telling = load_fitter(fetch(settings, several), torch.device("cpu"))
+    telling.probe()
+    upper, lower = (replace(job(telling), group=telling.group(name)) for name in ("upper", "lower"))
+    found = telling.paint([upper, lower, upper])
+    torch.testing.assert_close(found[0].mask, found[2].mask)
+    assert not torch.equal(found[0].mask, found[1].mask)
+    for name in (None, "hats"):
+        with pytest.raises(BadInput, match="one of upper, lower"):
+            telling.group(name)
+    assert fitter.group(None) == 0
+    with pytest.raises(BadInput, match="group is upper, but must be left out"):
+        fitter.group("upper")

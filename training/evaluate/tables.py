@@ -71,7 +71,7 @@ def show_fittings(findings: FittingFindings, out: Console) -> None:
     table.add_column("mean of the pairs", justify="right", no_wrap=True)
     for name, mean in findings.measures.items():
         table.add_row(name, str(mean))
-    table.add_row("KID to photographed persons", f"{findings.kid:.4f} ± {findings.kid_error:.4f}")
+    table.add_row("KID to photographed persons", f"{findings.kid:.2e} ± {findings.kid_error:.0e}")
     out.print(table)
     out.print(f"  KID of features of our own: {findings.kid_features}")
     out.print(f"  the sheet beside the run shows the best, median and worst cases by {findings.ranked_by}")
