@@ -25,7 +25,7 @@ Answer = TypeVar("Answer", bound=messages.Answer)
 Shopper = str | Sequence[str]
 Picture = bytes | Path | messages.PictureInput
 Uploaded = bytes | Path
-PARTS = ("person", "picture", "wanted", "worn")  # what may go as a part of a form
+PARTS = ("person", "picture", "wanted", "worn", "mask")  # what may go as a part of a form
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,10 +96,17 @@ def variations(
 
 
 def try_on(
-    person: Uploaded, wanted: Picture, *, worn: Picture | None = None, **fields: Unpack[TryOnFields]
+    person: Uploaded,
+    wanted: Picture,
+    *,
+    worn: Picture | None = None,
+    mask: Uploaded | None = None,
+    **fields: Unpack[TryOnFields],
 ) -> Call[messages.TryOnAnswer]:
     """A garment on a person; see `messages.TryOnRequest`."""
-    known = {} if worn is None else {"worn": _picture(worn)}
+    known: dict[str, Any] = {} if worn is None else {"worn": _picture(worn)}
+    if mask is not None:
+        known["mask"] = _upload(mask)
     request = messages.TryOnRequest(person=_upload(person), wanted=_picture(wanted), **known, **fields)
     return Call(method="POST", path="/v1/try-on", answer=messages.TryOnAnswer, request=request)
 

@@ -55,6 +55,7 @@ class VariationsFields(Climb, total=False):
 class TryOnFields(Inline, total=False):
     """See `messages.TryOnRequest`."""
 
+    group: str
     format: Literal["jpeg", "png"]
 
 
@@ -67,4 +68,5 @@ class FittingFields(Climb, total=False):
     exclude_bought: bool
     filters: Filters
     starts: Literal["bank", "blind"]
+    group: str
     format: Literal["jpeg", "png"]

@@ -180,23 +180,25 @@ class VariationsRequest(_message.Message):
     def __init__(self, inline: _Optional[bool] = ..., shopper: _Optional[_Union[Shopper, _Mapping]] = ..., picture: _Optional[_Union[PictureInput, _Mapping]] = ..., category: _Optional[str] = ..., n: _Optional[int] = ..., radius: _Optional[float] = ..., restarts: _Optional[int] = ..., steps: _Optional[int] = ..., realism: _Optional[float] = ..., seed: _Optional[int] = ...) -> None: ...
 
 class TryOnRequest(_message.Message):
-    __slots__ = ("inline", "person", "worn", "wanted", "mask", "format")
+    __slots__ = ("inline", "person", "worn", "wanted", "mask", "group", "format")
     INLINE_FIELD_NUMBER: _ClassVar[int]
     PERSON_FIELD_NUMBER: _ClassVar[int]
     WORN_FIELD_NUMBER: _ClassVar[int]
     WANTED_FIELD_NUMBER: _ClassVar[int]
     MASK_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     inline: bool
     person: Upload
     worn: PictureInput
     wanted: PictureInput
     mask: Upload
+    group: str
     format: Format
-    def __init__(self, inline: _Optional[bool] = ..., person: _Optional[_Union[Upload, _Mapping]] = ..., worn: _Optional[_Union[PictureInput, _Mapping]] = ..., wanted: _Optional[_Union[PictureInput, _Mapping]] = ..., mask: _Optional[_Union[Upload, _Mapping]] = ..., format: _Optional[_Union[Format, str]] = ...) -> None: ...
+    def __init__(self, inline: _Optional[bool] = ..., person: _Optional[_Union[Upload, _Mapping]] = ..., worn: _Optional[_Union[PictureInput, _Mapping]] = ..., wanted: _Optional[_Union[PictureInput, _Mapping]] = ..., mask: _Optional[_Union[Upload, _Mapping]] = ..., group: _Optional[str] = ..., format: _Optional[_Union[Format, str]] = ...) -> None: ...
 
 class FittingRequest(_message.Message):
-    __slots__ = ("inline", "shopper", "person", "worn", "source", "category", "k", "exclude_bought", "filters", "restarts", "starts", "steps", "realism", "seed", "format")
+    __slots__ = ("inline", "shopper", "person", "worn", "source", "category", "k", "exclude_bought", "filters", "restarts", "starts", "steps", "realism", "seed", "group", "format")
     INLINE_FIELD_NUMBER: _ClassVar[int]
     SHOPPER_FIELD_NUMBER: _ClassVar[int]
     PERSON_FIELD_NUMBER: _ClassVar[int]
@@ -211,6 +213,7 @@ class FittingRequest(_message.Message):
     STEPS_FIELD_NUMBER: _ClassVar[int]
     REALISM_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     inline: bool
     shopper: Shopper
@@ -226,8 +229,9 @@ class FittingRequest(_message.Message):
     steps: int
     realism: float
     seed: int
+    group: str
     format: Format
-    def __init__(self, inline: _Optional[bool] = ..., shopper: _Optional[_Union[Shopper, _Mapping]] = ..., person: _Optional[_Union[Upload, _Mapping]] = ..., worn: _Optional[_Union[PictureInput, _Mapping]] = ..., source: _Optional[_Union[Source, str]] = ..., category: _Optional[str] = ..., k: _Optional[int] = ..., exclude_bought: _Optional[bool] = ..., filters: _Optional[_Union[Filters, _Mapping]] = ..., restarts: _Optional[int] = ..., starts: _Optional[_Union[Starts, str]] = ..., steps: _Optional[int] = ..., realism: _Optional[float] = ..., seed: _Optional[int] = ..., format: _Optional[_Union[Format, str]] = ...) -> None: ...
+    def __init__(self, inline: _Optional[bool] = ..., shopper: _Optional[_Union[Shopper, _Mapping]] = ..., person: _Optional[_Union[Upload, _Mapping]] = ..., worn: _Optional[_Union[PictureInput, _Mapping]] = ..., source: _Optional[_Union[Source, str]] = ..., category: _Optional[str] = ..., k: _Optional[int] = ..., exclude_bought: _Optional[bool] = ..., filters: _Optional[_Union[Filters, _Mapping]] = ..., restarts: _Optional[int] = ..., starts: _Optional[_Union[Starts, str]] = ..., steps: _Optional[int] = ..., realism: _Optional[float] = ..., seed: _Optional[int] = ..., group: _Optional[str] = ..., format: _Optional[_Union[Format, str]] = ...) -> None: ...
 
 class PutItemRequest(_message.Message):
     __slots__ = ("inline", "item_id", "category", "picture")

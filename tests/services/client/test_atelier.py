@@ -240,12 +240,14 @@ class Core:
             ),
         ),
         (
-            calls.try_on(b"person", calls.item("i"), worn=b"worn", format="png"),
+            calls.try_on(b"person", calls.item("i"), worn=b"worn", mask=b"mask", group="upper", format="png"),
             "try_on",
             messages.TryOnRequest(
                 person=messages.Upload(data=b"person"),
                 wanted=messages.PictureInput(item_id="i"),
                 worn=messages.PictureInput(data=b"worn"),
+                mask=messages.Upload(data=b"mask"),
+                group="upper",
                 format="png",
             ),
         ),
@@ -319,7 +321,7 @@ def test_a_picture_is_what_came_along_or_what_its_url_gives() -> None:
         (fields.DesignFields, messages.DesignRequest, {"shopper", "category"}),
         (fields.AlterFields, messages.AlterRequest, {"shopper", "picture"}),
         (fields.VariationsFields, messages.VariationsRequest, {"shopper", "picture"}),
-        (fields.TryOnFields, messages.TryOnRequest, {"person", "worn", "wanted"}),
+        (fields.TryOnFields, messages.TryOnRequest, {"person", "worn", "wanted", "mask"}),
         (fields.FittingFields, messages.FittingRequest, {"shopper", "person", "worn"}),
     ],
 )
