@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 LONGEST = ["services", "training", "demo"]  # first, so that the processes end at about the same time
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A folder's tests share a Ray or a server, so with `-n` a process takes all of a folder's tests."""
     folders = {item: item.path.relative_to(HERE).parts[0] for item in items}
