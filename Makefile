@@ -1,5 +1,5 @@
 # make demo     a fresh clone to answers; stays up until Ctrl-C (ONCE=1: ends by itself)
-# make test     sets up and runs the tests, in two processes (JOBS=...)
+# make test     sets up and runs the tests
 # make lint     checks style and format
 # make clean    removes the environment, the demonstration's data and caches
 # PYTHON=...    the interpreter to build the environment with (3.11 or newer)
@@ -10,7 +10,6 @@ STAMP := $(VENV)/.installed
 ONCE ?=
 SIZE ?= demo
 ARGS ?=
-JOBS ?= 2
 
 .PHONY: demo test lint install clean
 
@@ -20,7 +19,7 @@ demo: $(STAMP)
 
 # One thread each: where processors are few, a thread that waits for its turn holds up all the others.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q $(ARGS)
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
