@@ -35,11 +35,12 @@ def atelier() -> None:
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="end by itself instead of staying up")] = False,
+    train: Annotated[bool, typer.Option("--train", help="train the networks here, not those that come along")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="draw and train anew whatever is there")] = False,
-    size: Annotated[str, typer.Option(help="demo, or debug: the whole path in a minute")] = "demo",
+    size: Annotated[str, typer.Option(help="demo; debug: all, trained in a minute; shipped: hours")] = "demo",
     output: Annotated[Path, typer.Option(help="folder for pictures, answers and page")] = Path("demo-output"),
 ) -> None:
-    """From nothing to answers: draw a world, train, publish, serve, ask, and show."""
+    """From nothing to answers: draw a world, bring or train networks, publish, serve, ask, and show."""
     from rich.console import Console
 
     from cluster.settings import Settings
@@ -49,7 +50,7 @@ def demo(
     from demo.standing import interruptible
     from fashion_nn import configs
 
-    options = Options(size=configs.named(sizes, size), output=output.absolute(), once=once, fresh=fresh)
+    options = Options(size=configs.named(sizes, size), output=output.absolute(), once=once, train=train, fresh=fresh)
     settings = Settings().with_updates(api_keys="off")  # its calls carry none: nobody but this machine is answered
     with interruptible():
         demonstrate(options, settings, Progress(Console(highlight=False)))
