@@ -96,26 +96,29 @@ class Meters:
 class Teller:
     """Hands what was counted to Ray."""
 
-    def __init__(self, meters: Meters, logger: logging.Logger) -> None:
+    def __init__(
+        self, meters: Meters, logger: logging.Logger, *, counter: type[Counter] = Counter, gauge: type[Gauge] = Gauge
+    ) -> None:
         self._meters, self._logger = meters, logger
+        self._counter_kind, self._gauge_kind = counter, gauge
         self._counters: dict[Metric, Counter] = {}
         self._gauges: dict[str, Gauge] = {}
         self._told: dict[tuple[Metric, Labels], float] = {}  # sums of counters
         self._set: set[tuple[Metric, Labels]] = set()  # gauges that are not 0
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="metrics", daemon=True)
 
     def start(self) -> None:
         """Tell from now on, in a thread of its own, for as long as the process lives."""
-        self._thread.start()
+        threading.Thread(target=self._work, name="metrics", daemon=True).start()
 
     def tell(self) -> None:
         """Bring Ray's metrics up to what was counted. A gauge that nobody reads any more is 0."""
-        read = self._meters.readings()
-        for metric, value, labels in read:
+        sums: dict[tuple[Metric, Labels], float] = {}
+        for metric, value, labels in self._meters.readings():
+            sums[metric, labels] = sums.get((metric, labels), 0.0) + value
+        for (metric, labels), value in sums.items():
             if metric.kind == "counter":
                 self._count(metric, value, labels)
-        gauges = {(metric, labels): value for metric, value, labels in read if metric.kind == "gauge"}
+        gauges = {key: value for key, value in sums.items() if key[0].kind == "gauge"}
         for metric, labels in self._set | gauges.keys():
             named = dict(zip(metric.labels, labels, strict=True))
             self._gauge(metric.name, metric.help, named, gauges.get((metric, labels), 0.0))
@@ -125,7 +128,8 @@ class Teller:
 
     def _work(self) -> None:
         failing = False
-        while not self._ending.wait(TELL_S):
+        while True:
+            time.sleep(TELL_S)
             try:
                 self.tell()
             except Exception:
@@ -142,12 +146,12 @@ class Teller:
         self._told[metric, labels] = total
         if more > 0:
             if metric not in self._counters:
-                self._counters[metric] = Counter(metric.name, metric.help, metric.labels)
+                self._counters[metric] = self._counter_kind(metric.name, metric.help, metric.labels)
             self._counters[metric].inc(more, dict(zip(metric.labels, labels, strict=True)))
 
     def _gauge(self, name: str, told: str, labels: dict[str, str], value: float) -> None:
         if name not in self._gauges:
-            self._gauges[name] = Gauge(name, told, tuple(labels))
+            self._gauges[name] = self._gauge_kind(name, told, tuple(labels))
         self._gauges[name].set(value, labels)
 
 
