@@ -231,6 +231,7 @@ def _ray_start(settings: Settings, temp_dir: str, dashboard_port: int) -> list[s
         "--dashboard-host=127.0.0.1",
         f"--dashboard-port={dashboard_port}",
         "--dashboard-agent-listen-port=0",
+        *([] if settings.metrics_port is None else [f"--metrics-export-port={settings.metrics_port}"]),
         f"--num-cpus={settings.ray_cpus}",
         f"--object-store-memory={settings.ray_object_store_bytes}",
         f"--temp-dir={temp_dir}",

@@ -9,11 +9,13 @@ from typing import Any
 
 from ray import serve
 from ray.serve.config import BackpressureConfig
+from ray.serve.schema import LoggingConfig
 
 from cluster.settings import Settings
 from services.designer import Designer
 from services.fitting_room import FittingRoom
 from services.gateway import PERMITS, Gateway
+from services.ingress import logging_config
 from services.limiter import Limiter
 from services.recommender import Recommender
 
@@ -56,19 +58,22 @@ ALIKE = {"num_replicas": 1, "health_check_period_s": 5, "health_check_timeout_s"
 def build(settings: Settings) -> serve.Application:
     """The application over the current release."""
     keys = settings.api_keys == "required"
-    return compose(release=None, request_timeout_s=settings.request_timeout_s, keys=keys)
+    logs = logging_config(settings, calls=False)  # we write that line
+    return compose(release=None, request_timeout_s=settings.request_timeout_s, keys=keys, logs=logs)
 
 
-def compose(*, release: str | None, request_timeout_s: float, keys: bool = True) -> serve.Application:
+def compose(
+    *, release: str | None, request_timeout_s: float, keys: bool = True, logs: LoggingConfig | None = None
+) -> serve.Application:
     """The application over a release, or over the current one. A replica that is to end finishes what it has.
 
-    keys: whether callers show one, so that somebody counts what each of them asks for.
+    keys: whether callers show one, so that somebody counts what each of them asks for. logs: None for Serve's own.
     """
-    drains = {"graceful_shutdown_timeout_s": request_timeout_s + LAST_WORDS_S}
+    drains = {"graceful_shutdown_timeout_s": request_timeout_s + LAST_WORDS_S, "logging_config": logs}
     loaded = {"user_config": {"release": release}, **drains}
     return Gateway.options(**ALIKE, **OPTIONS["Gateway"], **drains).bind(
         Recommender.options(**ALIKE, **OPTIONS["Recommender"], **loaded).bind(),
         Designer.options(**ALIKE, **OPTIONS["Designer"], **loaded).bind(),
         FittingRoom.options(**ALIKE, **OPTIONS["FittingRoom"], **loaded).bind(),
-        Limiter.options(**ALIKE, **OPTIONS["Limiter"]).bind() if keys else None,
+        Limiter.options(**ALIKE, **OPTIONS["Limiter"], logging_config=logs).bind() if keys else None,
     )

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from ray.exceptions import ActorDiedError, ActorUnavailableError
@@ -20,7 +20,9 @@ from ray.serve.exceptions import (
 )
 
 from cluster.object_store import NotFound, StoreError
+from services import metrics
 from services.errors import DeadlineExceeded, Overloaded, ServiceError, TurningRelease, Unavailable
+from services.meters import Meters
 
 Result = TypeVar("Result")
 LOST_REPLICA = (ActorDiedError, ActorUnavailableError, ReplicaUnavailableError)
@@ -35,6 +37,7 @@ class Caller:
     pause_s: float = 0.1  # before another try; doubles up to a second
     tries: int = 6
     turning_s: float = 15.0  # for all deployments to load the same release, which takes the Designer longest
+    meters: Meters = field(default_factory=Meters)
 
     def within(self, timeout_s: float | None) -> "Caller":
         """The same for one whose own patience ends sooner; None for one who did not say."""
@@ -85,11 +88,14 @@ class Caller:
                 known = translated(error)
                 if known is None:
                     raise
+                count_store_error(self.meters, error)
                 if isinstance(known, Unavailable):
                     logger.warning("%s: %s", known.title, next(causes(error)))
                 waits = isinstance(known, TurningRelease) and time.monotonic() < turned
                 if not waits and (left <= 0 or not repeatable(error)):
                     raise known from error
+                reason = "release-turning" if isinstance(known, TurningRelease) else "replica-lost"
+                self.meters.count(metrics.RETRIES, reason)
             await asyncio.sleep(pause)
             pause = min(1.0, 2 * pause)
 
@@ -129,12 +135,21 @@ def translated(error: BaseException) -> ServiceError | None:
         if isinstance(each, ServiceError):
             return each
         if isinstance(each, BackPressureError):
-            return Overloaded("more requests are waiting than will be served", retry_after_s=RETRY_AFTER_S)
+            return Overloaded(
+                "more requests are waiting than will be served", retry_after_s=RETRY_AFTER_S, full="queue"
+            )
         if isinstance(each, (*LOST_REPLICA, DeploymentUnavailableError)):
             return Unavailable("a part of the service is being replaced", retry_after_s=RETRY_AFTER_S)
         if isinstance(each, StoreError) and not isinstance(each, NotFound):
             return Unavailable(f"the object store: {each.reason}", retry_after_s=RETRY_AFTER_S)
     return None
+
+
+def count_store_error(meters: Meters, error: BaseException) -> None:
+    """Count a failure of the object store, if that is what lies behind an error."""
+    for each in causes(error):
+        if isinstance(each, StoreError) and not isinstance(each, NotFound):
+            return meters.count(metrics.STORE_ERRORS, each.reason)
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

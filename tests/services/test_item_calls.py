@@ -20,7 +20,9 @@ from services.calls import Caller
 from services.core import Core
 from services.incoming import incoming
 from services.live_catalogue import LiveCatalogue, load_live_catalogue
+from services.meters import Meters
 from services.outgoing import Outgoing
+from services.picture_cache import PictureCache
 from services.release_loader import fetch
 from services.replies import OfferedItem, Recorded, StoredPicture, Work
 from tests.services import tiny_release
@@ -68,7 +70,7 @@ class Near:
 def near(tmp_path) -> Near:
     settings = Settings(bucket_url=(tmp_path / "bucket").as_uri(), home=tmp_path / "home")
     release = fetch(settings, tiny_release.publish(settings, tmp_path, codes=0))
-    return Near(load_live_catalogue(release, torch.device("cpu"), incoming(settings), LOGGER))
+    return Near(load_live_catalogue(release, torch.device("cpu"), incoming(settings, Meters()), LOGGER))
 
 
 @pytest.fixture
@@ -77,7 +79,12 @@ def http(near: Near) -> Iterator[httpx.Client]:
         recommender=near,
         designer=None,
         fitting_room=None,
-        outgoing=Outgoing(store=near.live._incoming.store, expires_s=60, signs=False),
+        outgoing=Outgoing(
+            store=near.live._incoming.store,
+            cache=PictureCache(near.live._incoming.store, 0, Meters()),
+            expires_s=60,
+            signs=False,
+        ),
         caller=Caller(timeout_s=30.0, pause_s=0.001),
         logger=LOGGER,
     )
