@@ -126,7 +126,7 @@ def told(request_id: str, calls: set[tuple[str, str]]) -> list[dict[str, Any]]:
     end = time.monotonic() + PATIENCE_S
     while True:
         found = [line for line in lines(request_id) if "outcome" in line]
-        if calls <= {(line["deployment"], line["call"]) for line in found}:
+        if calls <= {(line["deployment"].removeprefix("atelier_"), line["call"]) for line in found}:
             return found
         assert time.monotonic() < end, found
         time.sleep(0.5)
@@ -142,7 +142,7 @@ def test_one_id_finds_a_request_in_every_deployment(served: Served) -> None:
     for line in found:
         assert (line["request_id"], line["outcome"], line["release"]) == (request_id, "ok", served.release)
         assert line["seconds"] > 0 and line["replica"]
-    (gateway,) = [line for line in found if line["deployment"] == "Gateway"]
+    (gateway,) = [line for line in found if line["deployment"] == "atelier_Gateway"]
     assert (gateway["face"], gateway["status"]) == ("http", 200)
 
 
@@ -159,7 +159,7 @@ def test_what_goes_wrong_says_so_where_it_went_wrong(served: Served) -> None:
     body = {"shopper": {"user_id": "nobody"}, "category": "men-tops"}
     assert served.http.post("/v1/design", json=body, headers={"x-request-id": request_id}).status_code == 404
     found = told(request_id, {("Gateway", "design"), ("Recommender", "taste")})
-    assert {line["outcome"] for line in found if line["deployment"] != "Designer"} == {"unknown-shopper"}
+    assert {line["outcome"] for line in found if line["deployment"] != "atelier_Designer"} == {"unknown-shopper"}
 
 
 @pytest.fixture
