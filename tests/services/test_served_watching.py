@@ -66,7 +66,7 @@ def test_every_metric_is_scraped(served: Served) -> None:
         http.delete("/v1/items/watched-coat"),
     ]
     assert {answer.status_code for answer in asked} == {200}
-    assert http.post("/v1/score", content=b"x" * (2 * 2**20)).status_code == 413
+    assert http.post("/v1/score", content=b"x" * (4 * 2**20)).status_code == 413
     rare = {metrics.RETRIES, metrics.STORE_ERRORS}  # nothing of the kind has happened, or need have
     wanted = {name for metric in METRICS if metric not in rare for name in metric.series}
     found = until(served, lambda now: wanted <= now.keys())
