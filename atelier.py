@@ -270,7 +270,7 @@ async def follow(entrypoint: str) -> None:
 
 def describe(settings: "Settings", url: str) -> None:
     """Where everything answers, and how other programs get at it."""
-    from cluster.ray_runtime import LocalRay
+    from cluster.ray_runtime import LocalRay, metrics_urls
 
     say(f"application  {url}  (described at {url}/docs)")
     if settings.grpc_port is not None:
@@ -278,6 +278,8 @@ def describe(settings: "Settings", url: str) -> None:
         say(f"gRPC         port {settings.grpc_port}{tls}  (reflection is on)")
     if settings.api_keys == "required":
         say("keys         callers show one: `atelier keys add NAME --scope read` issues it")
+    for each in metrics_urls():
+        say(f"metrics      {each}")
     say(f"bucket       {settings.bucket_url}  at {settings.s3_endpoint or 'its folder'}")
     reach = LocalRay(settings).find()
     if reach is not None:

@@ -140,6 +140,17 @@ class LocalRay:
         return path.read_text()
 
 
+def metrics_urls() -> list[str]:
+    """Where each node of the cluster that this process is connected to tells its metrics, for Prometheus."""
+    import ray
+
+    return [
+        f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+
+
 @contextmanager
 def connected(settings: Settings, *, log_to_driver: bool = True) -> Iterator[str]:
     """Be a driver of a cluster meanwhile: tasks and actors see `settings` as their environment.

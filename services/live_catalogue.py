@@ -70,7 +70,7 @@ class LiveCatalogue:
         self._unkept = 0  # pictures looked at since looks were kept
         self._pending = list(self._ledger.changes.values())  # read, and not applied yet
         self.record = 0  # number of the last one applied
-        self._apply(self._kept.read())
+        self._apply(self._kept.read(), kept=True)
 
     def probe(self) -> None:
         """See `Ranker.probe`."""
@@ -144,13 +144,17 @@ class LiveCatalogue:
         self._pending += self._ledger.read_on()
         self._apply(looks)
 
-    def _apply(self, known: Mapping[str, Floats]) -> None:
-        """Bring the tables to where the ledger is, in one step. known: looks of pictures by their keys."""
+    def _apply(self, known: Mapping[str, Floats], *, kept: bool = False) -> None:
+        """Bring the tables to where the ledger is, in one step.
+
+        known: looks of pictures by their keys, computed just now, or kept from another time.
+        """
         latest = {change.item_id: change for change in self._pending}
         puts = [change for change in latest.values() if not change.deletes and self._has_category(change)]
-        looks = {**known, **self._held(puts)}
+        held = self._held(puts)
+        looks = {**known, **held}
         unknown = [change for change in puts if change.picture not in looks]
-        self._looked["kept"] += len(puts) - len(unknown)
+        self._looked["kept"] += len(puts) - len(unknown) if kept else len(held)
         self._looked["computed"] += len(unknown)
         looks |= self._seen(unknown)
         entries = [

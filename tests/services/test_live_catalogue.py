@@ -240,6 +240,16 @@ def test_a_store_that_cannot_be_reached_leaves_nothing_half_done(settings: Setti
     assert set(recommended(live)) == RELEASED | {"coat"}
 
 
+def test_looks_are_counted_by_where_they_came_from(settings: Settings) -> None:
+    one, other = opened(settings), opened(settings)
+    one.put("coat", request(1), "a")
+    other.follow()
+    assert one._looked == other._looked == {"computed": 1, "kept": 0}
+    other.put("coat", request(1, "women-tops"), "b")
+    one.follow()
+    assert one._looked == {"computed": 1, "kept": 1}  # the same picture
+
+
 def test_records_whose_pictures_cannot_be_read_now_are_applied_later(settings: Settings) -> None:
     one, other = opened(settings), opened(settings)
     one.put("coat", request(1), "a")
