@@ -171,7 +171,7 @@ def test_written_folders_are_volumes(manifests: list[Manifest]) -> None:
             assert folder is None or any(folder.is_relative_to(path) for path in mounted), pod.owner
 
 
-def test_settings_exist_and_keys_are_required(manifests: list[Manifest]) -> None:
+def test_settings_exist_and_keys_are_required(manifests: list[Manifest], overlay: str) -> None:
     data = named(manifests, "ConfigMap", "atelier-settings")["data"]
     own = {name: value for name, value in data.items() if name.startswith(ENV_PREFIX)}
     settings = Settings(**{name.removeprefix(ENV_PREFIX).lower(): value for name, value in own.items()})
@@ -181,7 +181,8 @@ def test_settings_exist_and_keys_are_required(manifests: list[Manifest]) -> None
         if "ray.io/node-type" in pod.labels:
             first, second = pod.container["envFrom"]
             assert first == {"configMapRef": {"name": "atelier-settings"}}, pod.owner
-            assert second["secretRef"]["name"] == "atelier-s3" and "env" not in pod.container, pod.owner
+            assert second == {"secretRef": {"name": "atelier-s3", "optional": overlay == "trial"}}, pod.owner
+            assert "env" not in pod.container, pod.owner
 
 
 def test_pods_end_after_their_requests(manifests: list[Manifest]) -> None:
