@@ -34,8 +34,29 @@ def _checked_address(address: str) -> str:
     return address
 
 
+def _checked_replicas(told: str) -> str:
+    least, most = _replicas(told)
+    if not 0 <= least <= most or most == 0:
+        raise ValueError(f"{told!r} is neither a number above 0 nor two such as 1-4, of which the first may be 0")
+    return told
+
+
+def _never_none(told: str) -> str:
+    if _replicas(told)[0] == 0:
+        raise ValueError(f"{told!r} would leave nobody to ask: at least 1 is needed here")
+    return told
+
+
+def _replicas(told: str) -> tuple[int, int]:
+    least, _, most = told.partition("-")
+    if not (least.isdecimal() and (most or least).isdecimal()):
+        return -1, -1
+    return int(least), int(most or least)
+
+
 StoreUrl = Annotated[str, AfterValidator(_checked_url)]
 RayAddress = Annotated[str, AfterValidator(_checked_address)]
+Replicas = Annotated[str, AfterValidator(_checked_replicas)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
@@ -73,6 +94,12 @@ class Settings(BaseSettings):
     tls_certificate: AbsolutePath | None = None  # PEM, the chain included; on every node that answers
     tls_key: AbsolutePath | None = None
     request_timeout_s: float = Field(60.0, gt=0)
+    gateway_replicas: Annotated[Replicas, AfterValidator(_never_none)] = "1"
+    recommender_replicas: Annotated[Replicas, AfterValidator(_never_none)] = "1"
+    designer_replicas: Replicas = "1"  # 0-3: none while nobody asks, three at most
+    fitting_room_replicas: Replicas = "1"
+    scale_up_delay_s: float = Field(10.0, ge=0)
+    scale_down_delay_s: float = Field(300.0, ge=0)
     recommender_cells_above: int = Field(200_000, ge=100)  # items; fewer are all looked at for every request
     designer_memory_bytes: int = Field(4 * 2**30, ge=1)  # of one release's latent engine
     designer_slots: int | None = Field(None, ge=1)  # None: as many as the memory has room for
@@ -112,6 +139,16 @@ class Settings(BaseSettings):
         """The local folder behind a file:// bucket; None where the bucket is in S3."""
         parts = urlsplit(self.bucket_url)
         return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    def replicas(self, deployment: str) -> tuple[int, int]:
+        """The least and the most replicas of a deployment: Gateway, Recommender, Designer, FittingRoom."""
+        told = {
+            "Gateway": self.gateway_replicas,
+            "Recommender": self.recommender_replicas,
+            "Designer": self.designer_replicas,
+            "FittingRoom": self.fitting_room_replicas,
+        }
+        return _replicas(told[deployment])
 
     def with_updates(self, **changes: Any) -> "Settings":
         """A validated copy with some fields changed."""

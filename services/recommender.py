@@ -11,6 +11,7 @@ from services.devices import replica_device
 from services.incoming import incoming
 from services.live_catalogue import LiveCatalogue, load_live_catalogue
 from services.messages import PutItemRequest, RecommendRequest, ScoreRequest, Shopper
+from services.ranking import Ranker
 from services.release_loader import Release
 from services.replies import Contents, OfferedItem, Offers, Recorded, Scores, StoredPicture, Taste, Work
 
@@ -25,21 +26,21 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
         super().__init__(self._load)
         self._reading: asyncio.Task[None] | None = None
 
-    async def taste(self, shopper: Shopper) -> Taste:
-        """See `Ranker.taste`."""
-        return (await self.in_networks(self._live.ranker.taste, shopper))[0]
+    async def taste(self, shopper: Shopper, *, release: str | None = None) -> Taste:
+        """See `Ranker.taste`. release: which one to use, here as below; None for the one that serves."""
+        return (await self.in_networks(self._ranker(release).taste, shopper))[0]
 
-    async def score(self, request: ScoreRequest) -> Scores:
+    async def score(self, request: ScoreRequest, *, release: str | None = None) -> Scores:
         """See `Ranker.score`."""
-        return (await self.in_networks(self._live.ranker.score, request))[0]
+        return (await self.in_networks(self._ranker(release).score, request))[0]
 
-    async def recommend(self, request: RecommendRequest) -> Offers:
+    async def recommend(self, request: RecommendRequest, *, release: str | None = None) -> Offers:
         """See `Ranker.recommend`."""
-        return (await self.in_networks(self._live.ranker.recommend, request))[0]
+        return (await self.in_networks(self._ranker(release).recommend, request))[0]
 
-    async def item(self, item_id: str) -> Offers:
+    async def item(self, item_id: str, *, release: str | None = None) -> Offers:
         """See `Ranker.item`."""
-        return (await self.in_networks(self._live.ranker.item, item_id))[0]
+        return (await self.in_networks(self._ranker(release).item, item_id))[0]
 
     async def put_item(self, item_id: str, request: PutItemRequest, token: str) -> Recorded:
         """Durable, and seen by this replica, once it returns; see `LiveCatalogue.put`."""
@@ -77,10 +78,9 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
         failing = False
         while True:
             await asyncio.sleep(READ_ON_S)
-            if self.shelf.release_id is None:
-                continue
             try:
-                await asyncio.to_thread(self._live.follow)
+                for live in self.shelf.held():
+                    await asyncio.to_thread(live.follow)
             except StoreError as error:
                 if not failing:
                     self.logger.warning("cannot read the log of the live catalogue: %s", error)
@@ -98,6 +98,9 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
             self.logger,
             cells_above=self.settings.recommender_cells_above,
         )
+
+    def _ranker(self, release: str | None) -> Ranker:
+        return self.shelf.chosen(release)[1].ranker
 
     @property
     def _live(self) -> LiveCatalogue:
