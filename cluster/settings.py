@@ -48,10 +48,9 @@ def _never_none(told: str) -> str:
 
 
 def _replicas(told: str) -> tuple[int, int]:
-    least, _, most = told.partition("-")
-    if not (least.isdecimal() and (most or least).isdecimal()):
-        return -1, -1
-    return int(least), int(most or least)
+    least, two, most = told.partition("-")
+    most = most if two else least
+    return (int(least), int(most)) if least.isdecimal() and most.isdecimal() else (-1, -1)
 
 
 StoreUrl = Annotated[str, AfterValidator(_checked_url)]
