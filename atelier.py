@@ -149,7 +149,9 @@ def releases() -> None:
     with release_store() as store:
         history = store.history()
     for place, each in enumerate(reversed(history)):
-        say(f"{'' if place else 'serves':<8}{each.release}  since {each.when}  by {each.by}  {each.why}".rstrip())
+        trial = f"  {each.candidate} on trial for {each.share:g} of the shoppers" if each.candidate else ""
+        told = f"{each.release}{trial}  since {each.when}  by {each.by}  {each.why}"
+        say(f"{'' if place else 'serves':<8}{told}".rstrip())
     if not history:
         say("nothing has been released yet")
 
@@ -157,12 +159,35 @@ def releases() -> None:
 @app.command()
 def promote(
     release: Annotated[str, typer.Argument(help="its id")],
+    share: Annotated[float | None, typer.Option(help="of the shoppers, who see it on trial beside the other")] = None,
     by: Annotated[str | None, typer.Option(help="who promotes; you")] = None,
     why: Annotated[str, typer.Option(help="kept in the history")] = "",
 ) -> None:
-    """Make a release the one that serves; an earlier one rolls back."""
+    """Check a release, by its hashes and by passes through its networks, and make it the one that serves.
+
+    With --share it is on trial until the next promotion or rollback.
+    """
+    from services.promotion import check
+
+    with bucket() as settings:
+        check(settings, release)
+        store = releases_of(settings)
+        if share is None:
+            record = store.promote(release, by=by, why=why)
+            say(f"{record.release} serves since {record.when}")
+        else:
+            record = store.try_out(release, share, by=by, why=why)
+            say(f"{record.candidate} is on trial for {record.share:g} of the shoppers since {record.when}")
+
+
+@app.command()
+def rollback(
+    by: Annotated[str | None, typer.Option(help="who rolls back; you")] = None,
+    why: Annotated[str, typer.Option(help="kept in the history")] = "",
+) -> None:
+    """End the trial that is on; or else have the release serve again that served before."""
     with release_store() as store:
-        record = store.promote(release, by=by, why=why)
+        record = store.roll_back(by=by, why=why)
     say(f"{record.release} serves since {record.when}")
 
 
@@ -220,11 +245,16 @@ def bucket() -> Iterator["Settings"]:
 @contextmanager
 def release_store() -> Iterator["ReleaseStore"]:
     """The releases of the bucket."""
+    with bucket() as settings:
+        yield releases_of(settings)
+
+
+def releases_of(settings: "Settings") -> "ReleaseStore":
+    """The releases of a bucket that answers."""
     from cluster.object_store import open_store
     from cluster.releases import ReleaseStore
 
-    with bucket() as settings:
-        yield ReleaseStore(open_store(settings.bucket_url, settings))
+    return ReleaseStore(open_store(settings.bucket_url, settings))
 
 
 @contextmanager

@@ -34,8 +34,28 @@ def _checked_address(address: str) -> str:
     return address
 
 
+def _checked_replicas(told: str) -> str:
+    least, most = _replicas(told)
+    if not 0 <= least <= most or most == 0:
+        raise ValueError(f"{told!r} is neither a number above 0 nor two such as 1-4, of which the first may be 0")
+    return told
+
+
+def _never_none(told: str) -> str:
+    if _replicas(told)[0] == 0:
+        raise ValueError(f"{told!r} would leave nobody to ask: at least 1 is needed here")
+    return told
+
+
+def _replicas(told: str) -> tuple[int, int]:
+    least, two, most = told.partition("-")
+    most = most if two else least
+    return (int(least), int(most)) if least.isdecimal() and most.isdecimal() else (-1, -1)
+
+
 StoreUrl = Annotated[str, AfterValidator(_checked_url)]
 RayAddress = Annotated[str, AfterValidator(_checked_address)]
+Replicas = Annotated[str, AfterValidator(_checked_replicas)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
@@ -77,6 +97,12 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(None, ge=1, le=65535)  # of the local Ray, for Prometheus; None: a free one
     otlp_endpoint: str | None = None  # http://host:4318 of a collector of traces; None: as OTEL_* have it
     traces_ratio: float = Field(1.0, ge=0, le=1)  # share of the traces begun here that is kept
+    gateway_replicas: Annotated[Replicas, AfterValidator(_never_none)] = "1"
+    recommender_replicas: Annotated[Replicas, AfterValidator(_never_none)] = "1"
+    designer_replicas: Replicas = "1"  # 0-3: none while nobody asks, three at most
+    fitting_room_replicas: Replicas = "1"
+    scale_up_delay_s: float = Field(10.0, ge=0)
+    scale_down_delay_s: float = Field(300.0, ge=0)
     recommender_cells_above: int = Field(200_000, ge=100)  # items; fewer are all looked at for every request
     designer_memory_bytes: int = Field(4 * 2**30, ge=1)  # of one release's latent engine
     designer_slots: int | None = Field(None, ge=1)  # None: as many as the memory has room for
@@ -117,6 +143,16 @@ class Settings(BaseSettings):
         """The local folder behind a file:// bucket; None where the bucket is in S3."""
         parts = urlsplit(self.bucket_url)
         return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+    def replicas(self, deployment: str) -> tuple[int, int]:
+        """The least and the most replicas of a deployment: Gateway, Recommender, Designer, FittingRoom."""
+        told = {
+            "Gateway": self.gateway_replicas,
+            "Recommender": self.recommender_replicas,
+            "Designer": self.designer_replicas,
+            "FittingRoom": self.fitting_room_replicas,
+        }
+        return _replicas(told[deployment])
 
     def with_updates(self, **changes: Any) -> "Settings":
         """A validated copy with some fields changed."""

@@ -43,22 +43,35 @@ class Caller:
         """The same for one whose own patience ends sooner; None for one who did not say."""
         return self if timeout_s is None or timeout_s >= self.timeout_s else replace(self, timeout_s=timeout_s)
 
-    async def __call__(self, call: Callable[[], Awaitable[Result]], *, logger: logging.Logger) -> tuple[Result, float]:
-        """What `call()` gives, and how long it took in milliseconds. Raises ServiceError for all that is known."""
+    async def __call__(
+        self,
+        call: Callable[[], Awaitable[Result]],
+        *,
+        logger: logging.Logger,
+        turning: Callable[[TurningRelease], None] = lambda error: None,
+    ) -> tuple[Result, float]:
+        """What `call()` gives, and how long it took in milliseconds. Raises ServiceError for all that is known.
+
+        turning: told before another try where deployments were at different releases.
+        """
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self.timeout_s):
-                result = await self._tried(call, logger)
+                result = await self._tried(call, logger, turning)
         except TimeoutError as error:
             raise DeadlineExceeded(f"no answer within {self.timeout_s:g} s", limit=f"{self.timeout_s:g} s") from error
         return result, 1000 * (time.perf_counter() - began)
 
     async def stream(
-        self, call: Callable[[], AsyncIterator[Result]], *, logger: logging.Logger
+        self,
+        call: Callable[[], AsyncIterator[Result]],
+        *,
+        logger: logging.Logger,
+        turning: Callable[[TurningRelease], None] = lambda error: None,
     ) -> AsyncIterator[Result]:
         """What `call()` gives, one after another, all of it in time. Another try is made before the first alone."""
         end = asyncio.get_running_loop().time() + self.timeout_s
-        (first, rest), _ = await self(lambda: Opening(call()), logger=logger)
+        (first, rest), _ = await self(lambda: Opening(call()), logger=logger, turning=turning)
         try:
             yield first
             while True:
@@ -74,8 +87,13 @@ class Caller:
         finally:
             cancelled(rest)
 
-    async def _tried(self, call: Callable[[], Awaitable[Result]], logger: logging.Logger) -> Result:
-        pause, left = self.pause_s, self.tries
+    async def _tried(
+        self,
+        call: Callable[[], Awaitable[Result]],
+        logger: logging.Logger,
+        turning: Callable[[TurningRelease], None],
+    ) -> Result:
+        pause, left, hinted = self.pause_s, self.tries, False
         turned = time.monotonic() + min(self.turning_s, self.timeout_s / 2)
         while True:
             response, left = call(), left - 1
@@ -94,8 +112,13 @@ class Caller:
                 waits = isinstance(known, TurningRelease) and time.monotonic() < turned
                 if not waits and (left <= 0 or not repeatable(error)):
                     raise known from error
-                reason = "release-turning" if isinstance(known, TurningRelease) else "replica-lost"
-                self.meters.count(metrics.RETRIES, reason)
+                lost = not isinstance(known, TurningRelease)
+                self.meters.count(metrics.RETRIES, "replica-lost" if lost else "release-turning")
+                if not lost:
+                    turning(known)
+                    if not hinted and "serves" in known.facts:
+                        hinted = True  # the other part may well have what this one serves: it is asked at once
+                        continue
             await asyncio.sleep(pause)
             pause = min(1.0, 2 * pause)
 

@@ -64,6 +64,7 @@ class ReleaseDeployment(Generic[Loaded]):
             return release.id, loaded
 
         self.shelf: Shelf[Loaded] = Shelf(fetched, self.logger, retire)
+        self._unsound: dict[str, float] = {}  # releases that could not be loaded, and until when they are let be
         self.meters.read_from(self.readings)
         Teller(self.meters, self.logger).start()
 
@@ -76,9 +77,11 @@ class ReleaseDeployment(Generic[Loaded]):
             self._following.cancel()
             self._following = None
         wanted = user_config.get("release")
-        await asyncio.to_thread(self.shelf.turn_to, wanted)
-        if wanted is None:
-            self._following = asyncio.create_task(self._follow())
+        if wanted is not None:
+            await asyncio.to_thread(self.shelf.turn_to, wanted)
+            return
+        await asyncio.to_thread(self._begin)
+        self._following = asyncio.create_task(self._follow())
 
     async def check_health(self) -> None:
         """Serve's call every so often: something small for the networks to do, which waits for nothing large."""
@@ -155,28 +158,57 @@ class ReleaseDeployment(Generic[Loaded]):
             raise
         self.meters.count(metrics.RELEASES_TURNED, "loaded")
 
+    def _begin(self) -> None:
+        """Serve the current release, or where it cannot be loaded the one before it; and have at hand what is on trial.
+
+        Raises what the current one failed with, where no earlier one can be loaded either.
+        """
+        standing = release_loader.standing(self.settings)
+        if standing is None:
+            return self.shelf.turn_to(None)
+        try:
+            self.shelf.turn_to(standing.release)
+        except Exception as error:
+            self.logger.exception("release %s could not be loaded", standing.release)
+            self._unsound[standing.release] = time.monotonic() + AGAIN_S
+            if not any(self._taken(self.shelf.turn_to, release) for release in release_loader.earlier(self.settings)):
+                raise error
+        if standing.candidate is not None:
+            self._taken(self.shelf.try_out, standing.candidate)
+
     async def _follow(self) -> None:
-        refused, again = None, 0.0
         while True:
             await asyncio.sleep(FOLLOW_S)
-            if time.monotonic() >= again:
-                refused = None
             try:
-                current = await asyncio.to_thread(release_loader.current, self.settings)
+                standing = await asyncio.to_thread(release_loader.standing, self.settings)
             except StoreError as error:
                 self.meters.count(metrics.STORE_ERRORS, error.reason)
                 self.logger.warning("cannot ask for the current release: %s", error)
                 continue
-            if current not in (None, refused, self.shelf.release_id):
-                await asyncio.to_thread(self._turn_to_current, current)
-                if self.shelf.release_id != current:
-                    refused, again = current, time.monotonic() + AGAIN_S
+            if standing is None:
+                continue
+            if standing.release != self.shelf.release_id:
+                await asyncio.to_thread(self._taken, self.shelf.turn_to, standing.release)
+            beside = standing.candidate or self._missed()
+            if beside is not None and not self.shelf.holds(beside):
+                await asyncio.to_thread(self._taken, self.shelf.try_out, beside)
 
-    def _turn_to_current(self, release_id: str) -> None:
+    def _missed(self) -> str | None:
+        """A release that another deployment serves, since it could not load the one that is served here."""
+        missed, self.shelf.missed = self.shelf.missed, None
+        return missed
+
+    def _taken(self, take: Callable[[str], None], release_id: str) -> bool:
+        """Whether a release has been taken; one that could not be is not tried again for a while."""
+        if time.monotonic() < self._unsound.get(release_id, 0.0):
+            return False
         try:
-            self.shelf.turn_to(release_id)
+            take(release_id)
         except Exception:  # nothing serves yet, and this one cannot: the next one may
             self.logger.exception("release %s could not be loaded", release_id)
+        if not self.shelf.holds(release_id):
+            self._unsound[release_id] = time.monotonic() + AGAIN_S
+        return self.shelf.holds(release_id)
 
 
 Deployment = TypeVar("Deployment", bound=ReleaseDeployment[Any])

@@ -32,7 +32,9 @@ from services.watching import Watcher, watched
 
 Result = TypeVar("Result")
 ANSWER_S = 3.0  # kept of a request's time for pictures and transport, but no more than
-ANSWER_SHARE = 0.1  # ... of it
+ANSWER_SHARE = 0.1  # ... of it, and no less than
+TRANSPORT_S = 0.15  # ... beyond what pictures took lately, up to half of the time there is
+LATELY = 0.9  # what is left of a longer time at the next request
 
 
 @serve.deployment
@@ -44,6 +46,7 @@ class Designer(ReleaseDeployment[Studio]):
             lambda release: load_studio(release, replica_device(), engine_config(self.settings)), Studio.close
         )
         self.incoming = incoming(self.settings, self.meters)
+        self._telling_s = 0.0  # what it took lately to make and keep an answer's pictures
 
     @called
     async def design(
@@ -89,13 +92,16 @@ class Designer(ReleaseDeployment[Studio]):
         taste: Taste | None,
         item: Offers | None,
         *,
+        release: str | None = None,
         until: float | None = None,
         watcher: Watcher | None = None,
     ) -> Offers:
-        """A picture's neighbours: by score for a shopper, without one the likeliest first. Raises as `alter`."""
+        """A picture's neighbours: by score for a shopper, without one the likeliest first. Raises as `alter`.
+
+        release: which one to use where there is no taste to tell; None for the one that serves.
+        """
         deadline = self._deadline(until)
-        release = self.shelf.current()[0] if taste is None else taste.release
-        studio = self.shelf.of(release)
+        release, studio = self.shelf.chosen(release if taste is None else taste.release)
         subject, opened_ms = await self._subject(studio, request, taste, item)
         plan, planned_ms = await self.on_pictures(variations, subject, request)
         found, compute_ms = await self._carried_out(studio, plan, deadline, watcher)
@@ -115,6 +121,7 @@ class Designer(ReleaseDeployment[Studio]):
         taste: Taste | None,
         item: Offers | None = None,
         *,
+        release: str | None = None,
         until: float | None = None,
         trace: str | None = None,
     ) -> AsyncIterator[replies.Accepted | replies.Progress | replies.Reply]:
@@ -125,7 +132,7 @@ class Designer(ReleaseDeployment[Studio]):
             case AlterRequest():
                 call = partial(self.alter, request, taste, item, until=until, trace=trace)
             case VariationsRequest():
-                call = partial(self.variations, request, taste, item, until=until, trace=trace)
+                call = partial(self.variations, request, taste, item, release=release, until=until, trace=trace)
         async with aclosing(watched(call)) as telling:
             async for told in telling:
                 if isinstance(told, Progress):
@@ -158,7 +165,8 @@ class Designer(ReleaseDeployment[Studio]):
         """On the engine's clock: when work on a request that comes now has to end for its caller to get an answer."""
         left = math.inf if until is None else max(0.0, until - time.time())
         limit = min(self.settings.request_timeout_s, left)
-        return time.monotonic() + limit - min(ANSWER_S, ANSWER_SHARE * limit)
+        kept = max(min(ANSWER_S, ANSWER_SHARE * limit), TRANSPORT_S + self._telling_s)
+        return time.monotonic() + limit - min(kept, limit / 2)
 
     async def _carried_out(
         self, studio: Studio, plan: Plan[Result], deadline: float, watcher: Watcher | None
@@ -231,7 +239,9 @@ class Designer(ReleaseDeployment[Studio]):
         told = await asyncio.gather(
             *(self.on_pictures(self._design, code, scores, category, release, keep, scored) for code, scores in rows)
         )
-        return [design for design, _ in told], 1000 * (time.perf_counter() - began)
+        took_s = time.perf_counter() - began
+        self._telling_s = max(took_s, LATELY * self._telling_s)
+        return [design for design, _ in told], 1000 * took_s
 
     def _design(
         self, code: Tensor, scores: Scores, category: str, release: str, keep: bool, scored: bool

@@ -39,9 +39,14 @@ class FittingRoom(ReleaseDeployment[Fitter]):
         self.incoming = incoming(self.settings, self.meters)
 
     @called
-    async def try_on(self, request: TryOnRequest, worn: Offers | None, wanted: Offers | None) -> Fittings:
-        """One garment on a person. Raises BadInput, TooLarge, UnknownDesign."""
-        release, fitter = self.shelf.current()
+    async def try_on(
+        self, request: TryOnRequest, worn: Offers | None, wanted: Offers | None, *, release: str | None = None
+    ) -> Fittings:
+        """One garment on a person. Raises BadInput, TooLarge, UnknownDesign, TurningRelease.
+
+        release: which one to use, here as below; None for the one that serves.
+        """
+        release, fitter = self.shelf.chosen(release)
         opened, opened_ms = await self.on_pictures(self._opened, fitter, request, worn)
         garment, garment_ms = await self.on_pictures(self._garment, request.wanted, wanted)
         place, place_ms = await self.on_pictures(self._place, fitter, request.mask, opened.image)
@@ -50,9 +55,11 @@ class FittingRoom(ReleaseDeployment[Fitter]):
         return Fittings(fitted=(fitted,), release=release, work=work)
 
     @called
-    async def fit(self, request: FittingRequest, offers: Offers, worn: Offers | None) -> Fittings:
-        """One offer after another on a person, in one pass where there is room. Raises BadInput, TooLarge."""
-        release, fitter = self.shelf.current()
+    async def fit(
+        self, request: FittingRequest, offers: Offers, worn: Offers | None, *, release: str | None = None
+    ) -> Fittings:
+        """One offer after another on a person, in one pass where there is room. Raises as `try_on`."""
+        release, fitter = self.shelf.chosen(release)
         opened, opened_ms = await self.on_pictures(self._opened, fitter, request, worn)
         keys = [offer.picture.key for offer in offers.offers]
         garments = await asyncio.gather(*(self.on_pictures(self.incoming.stored, key) for key in keys))

@@ -8,6 +8,7 @@ from ray import serve
 
 from cluster.keys import KeyStore
 from cluster.object_store import open_store
+from cluster.releases import ReleaseStore
 from cluster.settings import Settings
 from services import metrics
 from services.access import ForKeys, ForThisMachine, Guard, KeyRing
@@ -22,9 +23,11 @@ from services.meters import Meters, Reading, Teller
 from services.outgoing import Outgoing
 from services.picture_cache import PictureCache
 from services.traces import replica_traces
+from services.trials import FollowedTrials
 
 LOGGER = "ray.serve"
 PERMITS = 64  # requests under way in one replica, over both faces; beyond them 429 at once
+RESTING = {"designer": "Designer", "fitting_room": "FittingRoom"}  # may have no replica, as the settings have it
 WATCHERS = 8  # of the replica's health over gRPC
 
 
@@ -51,6 +54,8 @@ class Gateway(GrpcFace):
             ),
             caller=Caller(timeout_s=settings.request_timeout_s, meters=meters),
             logger=logger,
+            trials=FollowedTrials(ReleaseStore(store).last, logger),
+            may_rest=frozenset(name for name, deployment in RESTING.items() if not settings.replicas(deployment)[0]),
         )
         guard: Guard = ForThisMachine()
         if settings.api_keys == "required":

@@ -25,7 +25,7 @@ class Outgoing:
         wanted = list(pictures)
         if inline or not self.signs:
             return list(await asyncio.gather(*(asyncio.to_thread(self._inline, each) for each in wanted)))
-        return await asyncio.to_thread(lambda: [self._linked(each) for each in wanted])
+        return [self._linked(each) for each in wanted]
 
     def _inline(self, picture: AnyPicture) -> Picture:
         if isinstance(picture, LoosePicture):

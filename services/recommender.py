@@ -14,6 +14,7 @@ from services.incoming import incoming
 from services.live_catalogue import LiveCatalogue, load_live_catalogue
 from services.messages import PutItemRequest, RecommendRequest, ScoreRequest, Shopper
 from services.meters import Reading
+from services.ranking import Ranker
 from services.release_loader import Release
 from services.replies import Contents, OfferedItem, Offers, Recorded, Scores, StoredPicture, Taste, Work
 
@@ -30,24 +31,24 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
         self._reading: asyncio.Task[None] | None = None
 
     @called
-    async def taste(self, shopper: Shopper) -> Taste:
-        """See `Ranker.taste`."""
-        return (await self.in_networks(self._live.ranker.taste, shopper))[0]
+    async def taste(self, shopper: Shopper, *, release: str | None = None) -> Taste:
+        """See `Ranker.taste`. release: which one to use, here as below; None for the one that serves."""
+        return (await self.in_networks(self._ranker(release).taste, shopper))[0]
 
     @called
-    async def score(self, request: ScoreRequest) -> Scores:
+    async def score(self, request: ScoreRequest, *, release: str | None = None) -> Scores:
         """See `Ranker.score`."""
-        return (await self.in_networks(self._live.ranker.score, request))[0]
+        return (await self.in_networks(self._ranker(release).score, request))[0]
 
     @called
-    async def recommend(self, request: RecommendRequest) -> Offers:
+    async def recommend(self, request: RecommendRequest, *, release: str | None = None) -> Offers:
         """See `Ranker.recommend`."""
-        return (await self.in_networks(self._live.ranker.recommend, request))[0]
+        return (await self.in_networks(self._ranker(release).recommend, request))[0]
 
     @called
-    async def item(self, item_id: str) -> Offers:
+    async def item(self, item_id: str, *, release: str | None = None) -> Offers:
         """See `Ranker.item`."""
-        return (await self.in_networks(self._live.ranker.item, item_id))[0]
+        return (await self.in_networks(self._ranker(release).item, item_id))[0]
 
     @called
     async def put_item(self, item_id: str, request: PutItemRequest, token: str) -> Recorded:
@@ -100,10 +101,9 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
         failing = False
         while True:
             await asyncio.sleep(READ_ON_S)
-            if self.shelf.release_id is None:
-                continue
             try:
-                await asyncio.to_thread(self._live.follow)
+                for live in self.shelf.held():
+                    await asyncio.to_thread(live.follow)
             except StoreError as error:
                 self.meters.count(metrics.STORE_ERRORS, error.reason)
                 if not failing:
@@ -123,6 +123,9 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
             looked=self._looked,
             cells_above=self.settings.recommender_cells_above,
         )
+
+    def _ranker(self, release: str | None) -> Ranker:
+        return self.shelf.chosen(release)[1].ranker
 
     @property
     def _live(self) -> LiveCatalogue:

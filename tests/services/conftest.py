@@ -95,6 +95,8 @@ def local_ray(settings: Settings) -> Iterator[None]:
         RAY_USAGE_STATS_ENABLED="0",
         RAY_SERVE_LOG_TO_STDERR="0",
         RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S="60",  # 5 by default: too short for a busy machine
+        RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S="0.5",  # 10 by default
+        RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S="0.5",
         RAY_prestart_worker_first_driver="0",  # replicas start in processes with an environment of their own
     )
     import ray

@@ -39,8 +39,8 @@ class Method:
     def __init__(self, call: Callable[..., Any]) -> None:
         self.call, self.lost = call, 0
 
-    async def remote(self, *args: Any) -> Any:
-        reply = await asyncio.to_thread(self.call, *args)
+    async def remote(self, *args: Any, **options: Any) -> Any:
+        reply = await asyncio.to_thread(self.call, *args, **options)
         if self.lost:
             self.lost -= 1
             raise ActorDiedError
@@ -53,7 +53,7 @@ class Near:
     def __init__(self, live: LiveCatalogue) -> None:
         self.live = live
         self.put_item, self.delete_item = Method(self._put), Method(self._delete)
-        self.item = Method(live.ranker.item)
+        self.item = Method(lambda item_id, release: live.ranker.item(item_id))
 
     def _put(self, item_id: str, *args: Any) -> Recorded:
         change, outcome = self.live.put(item_id, *args)
