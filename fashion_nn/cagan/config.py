@@ -20,6 +20,10 @@ class CAGANConfig:
     compare what is at one place, and a garment is elsewhere in its picture than on its person.
     warp: carries the wanted garment's own pixels to where they belong and lets a mask of their own choose them: fine
     texture, which painting loses, is copied.
+    placement: a warp begins with one map of the whole garment, told from all that the network sees at once. Without,
+    convolutions carry it from pixel to pixel, and find it late.
+    finish: the last layer sees the pictures themselves, and the garment as it was bent so far. The article's paints
+    from features of half the size, which know an outline to two pixels.
     groups: of garments ("upper", "lower", "dress") that are put on, each in exchange for its like; with several, the
     embedding knows which. Without, all pairs are taken for one kind.
     total_variation_weight: for outlines that are short: a mask without holes and specks.
@@ -29,6 +33,9 @@ class CAGANConfig:
     patch of another garment was laid. Both must end in the known picture of the person in their own garment, so that
     mask and painting are learnt from true pairs (see `patches`); and the way there cannot hide
     what the way back needs, as a cycle that trains both ways does (Chu et al., 2017).
+    transplants: after the warm-up a taught way back begins where nothing of the person's own garment is left, instead
+    of with a fitting, which keeps sleeves that it overlooked (see `transplants`).
+    structure_weight: of 1 − SSIM of what the way back ends with: outlines and folds, which a mean error hardly sees.
     adversarial: "least-squares" and "hinge" saturate later than "log".
     discriminator_norm, penalty_weight: two ways to keep D from being steeper than G can follow. Instance normalisation
     hides how strong a colour is; spectral does not.
@@ -47,6 +54,8 @@ class CAGANConfig:
     given_mask: Literal["refused", "override", "prior"] = "refused"
     embedding: int = 0  # numbers; 0: none
     warp: bool = False
+    placement: bool = False  # for a warp
+    finish: int = 0  # channels; 0: none
     groups: tuple[str, ...] = ()  # of the pairs' labels; empty: all pairs, as one kind
     discriminator_norm: Literal["instance", "spectral"] = "instance"
 
@@ -58,6 +67,8 @@ class CAGANConfig:
     texture_weight: float = 1.0  # of the carried garment's likeness to the worn one; for a warp
     roughness_weight: float = 0.1  # of the flow's kinks and folds, pixels; for a warp
     taught: bool = False
+    transplants: bool = False
+    structure_weight: float = 0.0
     penalty_weight: float = 0.0  # R1's γ
     penalised_every: int = 16  # steps
     worn_dropout: float = 0.0  # share of pairs whose worn garment is blanked; above 0 it may be missing at inference
@@ -68,6 +79,7 @@ class CAGANConfig:
     steps: int = 10_000  # one discriminator and one generator update each
     generator_rate: float = 2e-4  # Adam
     discriminator_rate: float = 2e-4  # Adam
+    last_rate_share: float = 1.0  # of both rates, reached along half a cosine at the end
     beta1: float = 0.5
     beta2: float = 0.999
     average_decay: float = 0.0  # of the generator's moving average
@@ -86,7 +98,7 @@ class CAGANConfig:
             if get_origin(kind) is Literal:
                 checks.one_of(field, getattr(self, field), get_args(kind))
         checks.within("worn_dropout", self.worn_dropout, 0.0, 0.9)
-        for field in ("variety", "average_decay"):
+        for field in ("variety", "average_decay", "last_rate_share"):
             checks.within(field, getattr(self, field), 0.0, 1.0)
         for field in ("beta1", "beta2"):
             checks.within(field, getattr(self, field), 0.0, 0.9999)
@@ -96,7 +108,11 @@ class CAGANConfig:
             checks.at_least(field, getattr(self, field), 0.0)
         for field in ("batch_size", "steps", "report_every", "checkpoint_every", "sheet_every", "penalised_every"):
             checks.at_least(field, getattr(self, field), 1)
-        checks.at_least("warm_up", self.warm_up, 0)
+        for field in ("warm_up", "finish"):
+            checks.at_least(field, getattr(self, field), 0)
+        for option, needed in (("transplants", "taught"), ("placement", "warp")):
+            if getattr(self, option) and not getattr(self, needed):
+                raise ValueError(f"{option} is True, but {needed} is False, without which it has no place")
         checks.at_least("embedding", self.embedding, 1 if len(self.groups) > 1 else 0)
         if len(set(self.groups)) < len(self.groups):
             raise ValueError(f"groups is {self.groups}, but must name each group once")
@@ -119,7 +135,12 @@ def best() -> CAGANConfig:
         given_mask="prior",
         embedding=32,
         warp=True,
+        placement=True,
         taught=True,
+        transplants=True,
+        finish=48,
+        structure_weight=1.0,
+        variety=0.3,
         saturation_weight=0.002,
         identity_weight=0.2,  # a D that has learnt its pairs by heart rewards painting on beyond the garment
         cycle_weight=3.0,
@@ -127,6 +148,7 @@ def best() -> CAGANConfig:
         warm_up=400,
         worn_dropout=0.2,
         beta2=0.99,  # a mask that was unlearnt has small gradients, which a long memory of large ones keeps small
+        last_rate_share=0.02,
         average_decay=0.998,
     )
 
@@ -148,9 +170,10 @@ def demo() -> CAGANConfig:
         kernel=3,
         generator_width=32,
         discriminator_width=32,
+        finish=24,
         batch_size=8,
         steps=2_000,
-        generator_rate=3e-4,
+        generator_rate=5e-4,
         discriminator_rate=3e-4,
         checkpoint_every=500,
     )

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fashion_nn import colour
+from fashion_nn.metrics.similarity import ssim
 
 SURE = 4.0  # a mask of 0.018 or 0.982
 
@@ -61,6 +62,11 @@ def cycle(person: Tensor, returned: Tensor, colours: str = "rgb") -> Tensor:
     if colours == "lab":
         person, returned = colour.scaled_lab(person), colour.scaled_lab(returned)
     return (person - returned).abs().mean()
+
+
+def structure(person: Tensor, returned: Tensor) -> Tensor:
+    """1 − SSIM: outlines and folds, however faint, count as much as colours do (Zhao et al., 2017)."""
+    return 1 - ssim(person, returned).mean().float()
 
 
 def texture(person: Tensor, carried: Tensor, mask: Tensor) -> Tensor:

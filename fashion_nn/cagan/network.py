@@ -18,7 +18,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from fashion_nn import colour
 from fashion_nn.cagan.config import CAGANConfig
-from fashion_nn.cagan.warp import Bend, bent, corrected, doubled
+from fashion_nn.cagan.warp import Bend, Placement, bent, corrected, doubled, placed
 from fashion_nn.upsampling import resize_convolution
 
 COPIES = 6  # channels of each intermediate layer that repeat the inputs
@@ -73,6 +73,20 @@ class Up(nn.Module):
         return torch.cat([F.relu(self.norm(self.convolution(features))), skip], 1)
 
 
+class Finish(nn.Module):
+    """Features [N, inputs, h, w] → [N, outputs, 2h, 2w], drawn with the pictures [N, seen, 2h, 2w] in sight."""
+
+    def __init__(self, inputs: int, channels: int, outputs: int, seen: int) -> None:
+        super().__init__()
+        self.doubled = resize_convolution(inputs, channels, 2)
+        self.joined = nn.Conv2d(channels + seen, channels, 3, padding=1)
+        self.drawn = nn.Conv2d(channels, outputs, 3, padding=1)
+
+    def forward(self, features: Tensor, pictures: Tensor) -> Tensor:
+        features = F.relu(self.doubled(features))
+        return self.drawn(F.relu(self.joined(torch.cat([features, pictures], 1))))
+
+
 class Description(nn.Module):
     """What the first layers are told of the wanted garment [N, 3, H, W]: numbers [N, size].
 
@@ -118,8 +132,14 @@ class Generator(nn.Module):
         joined, last = (3, 7) if config.warp else (0, 4)
         plan = ((8 * w, 4 * w), (8 * w, 2 * w), (4 * w, w))
         self.up = nn.ModuleList(Up(i + joined, o, config.upsampling) for i, o in plan)
-        self.last = doubling(2 * w + joined, last, config.upsampling, last=True)
+        self.last = (
+            Finish(2 * w + joined, config.finish, last, 9 + joined)
+            if config.finish
+            else doubling(2 * w + joined, last, config.upsampling, last=True)
+        )
         self.bend = nn.ModuleList(Bend(c) for c in (8 * w, 8 * w, 4 * w, 2 * w)) if config.warp else None
+        whole = (8 * w, config.height // 16, config.width // 16)
+        self.placement = Placement(*whole) if config.placement else None
         self.description = Description(config) if told else None
         self.lab, self.given_mask = config.colours == "lab", config.given_mask
 
@@ -139,13 +159,23 @@ class Generator(nn.Module):
         for layer in self.down:
             features = layer(features, inputs, code)
             skips.append(features)
-        features, flow = self._bent(0, features, seen[2], None)
+        placement = None if self.placement is None else self.placement(features)
+        features, flow = self._bent(0, features, seen[2], placement, None)
         for level, (layer, skip) in enumerate(zip(self.up, reversed(skips[:-1]), strict=True), start=1):
-            features, flow = self._bent(level, layer(features, skip), seen[2], flow)
-        return self._composed(self.last(features).float(), person, wanted, flow, given)
+            features, flow = self._bent(level, layer(features, skip), seen[2], placement, flow)
+        if flow is not None:
+            flow = placed(placement, doubled(flow))
+        if isinstance(self.last, Finish):
+            carried = [] if flow is None else [bent(seen[2], flow).to(dtype)]
+            last = self.last(features, torch.cat([*seen, *carried], 1))
+        else:
+            last = self.last(features)
+        return self._composed(last.float(), person, wanted, flow, given)
 
-    def _bent(self, level: int, features: Tensor, wanted: Tensor, flow: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        return (features, None) if self.bend is None else self.bend[level](features, wanted, flow)
+    def _bent(
+        self, level: int, features: Tensor, wanted: Tensor, placement: Tensor | None, flow: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        return (features, None) if self.bend is None else self.bend[level](features, wanted, placement, flow)
 
     def _composed(
         self, last: Tensor, person: Tensor, wanted: Tensor, flow: Tensor | None, given: Tensor | None
@@ -154,7 +184,7 @@ class Generator(nn.Module):
         if self.lab:
             painted = colour.from_scaled_lab(painted)
         if flow is not None:
-            flow = corrected(doubled(flow), last[:, 5:])
+            flow = corrected(flow, last[:, 5:])
             carried, share = bent(wanted, flow), last[:, 4:5].sigmoid()
             painted = share * carried + (1 - share) * painted
         return Fitting(mask * painted + (1 - mask) * person, mask, painted, flow, carried, share)

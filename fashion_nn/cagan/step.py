@@ -12,9 +12,11 @@ from fashion_nn.cagan import loss
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Discriminator, Fitting, Generator
 from fashion_nn.cagan.patches import patched, patches
+from fashion_nn.cagan.transplants import transplanted
 from fashion_nn.cagan.variety import varied
 from fashion_nn.cagan.warp import folding, roughness
 from fashion_nn.pictures import normalise
+from fashion_nn.schedule import cosine
 
 PAINTED = 0.2  # of the cycle's weight: what G paints where its mask is not, so that the mask has something to choose
 LOOKED_AT = 0.2  # of what is carried, at least, where the mask is: where none of it is shown, it may still come to be
@@ -38,6 +40,7 @@ class Batch:
     """person x_i, worn y_i, wanted y_j: [B, 3, H, W]; worn_known [B, 1, 1, 1]: 0 where y_i is hidden from G.
 
     group: int64 [B], of both garments. patch [B, 4, H, W]: of the wanted garment, to be laid over (see `patches`).
+    wearer [B, 3, H, W]: who wears the wanted garment, for `transplants`.
     """
 
     person: Tensor
@@ -46,6 +49,7 @@ class Batch:
     worn_known: Tensor
     group: Tensor
     patch: Tensor
+    wearer: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
@@ -102,7 +106,7 @@ class GeneratorObjective(nn.Module):
         config, dtype = self.config, steps.autocast_dtype(self.config.precision, batch.person.device)
         with torch.autocast(batch.person.device.type, dtype, enabled=dtype is not None):
             fitting = self.generator(batch.person, batch.worn_shown, batch.wanted, group=batch.group)
-            person, returned = self._returned(batch, fitting.picture)
+            person, returned = self._returned(batch, fitting, transplants=config.transplants and share == 1.0)
             verdict = self.judge(fitting.picture, batch.wanted).float()
         terms = {
             "loss/generator/adversarial": share * loss.fooled(verdict, config.adversarial),
@@ -112,6 +116,9 @@ class GeneratorObjective(nn.Module):
         if config.taught:
             whole = loss.cycle(person, returned.painted, config.colours)
             terms["loss/generator/painting"] = config.cycle_weight * PAINTED * whole
+        if config.structure_weight:
+            alike = loss.structure(person, returned.picture)
+            terms["loss/generator/structure"] = config.structure_weight * alike
         if config.total_variation_weight:
             outlines = loss.total_variation(fitting.mask)
             terms["loss/generator/total_variation"] = config.total_variation_weight * outlines
@@ -126,15 +133,25 @@ class GeneratorObjective(nn.Module):
             terms["loss/generator/roughness"] = config.roughness_weight * rough
         return sum(terms.values()), terms | {"mask/mean": fitting.mask.mean()}
 
-    def _returned(self, batch: Batch, fitted: Tensor) -> tuple[Tensor, Fitting]:
+    def _returned(self, batch: Batch, fitting: Fitting, *, transplants: bool) -> tuple[Tensor, Fitting]:
         """Persons, and those whom G has to turn into them again."""
         if not self.config.taught:
-            return batch.person, self.generator(fitted, batch.wanted, batch.worn, group=batch.group)
-        some = slice(0, max(1, round(PATCHED * len(fitted))))
-        start = torch.cat([fitted.detach(), patched(batch.person[some], batch.patch[some])])
+            return batch.person, self.generator(fitting.picture, batch.wanted, batch.worn, group=batch.group)
+        some = slice(0, max(1, round(PATCHED * len(batch.person))))
+        fitted = self._transplanted(batch, fitting, some.stop) if transplants else fitting.picture.detach()
+        start = torch.cat([fitted, patched(batch.person[some], batch.patch[some])])
         shown = torch.cat([(told := batch.shown(batch.wanted)), told[some]])
         person, worn, group = (torch.cat([each, each[some]]) for each in (batch.person, batch.worn, batch.group))
         return person, self.generator(start, shown, worn, group=group)
+
+    @torch.no_grad()
+    def _transplanted(self, batch: Batch, fitting: Fitting, count: int) -> Tensor:
+        """All persons with what is painted where they are to change, the last `count` with their garments' wearers."""
+        last = slice(-count, None)
+        wearer, group = batch.wearer[last], batch.group[last]
+        theirs = self.generator(wearer, batch.wanted[last], batch.worn[last], group=group).mask
+        mask = torch.cat([fitting.mask[:-count], torch.maximum(fitting.mask[last], theirs)])
+        return transplanted(batch.person, torch.cat([fitting.painted[:-count], wearer]), mask)
 
 
 class CAGANStep(AdversarialStep):
@@ -161,13 +178,15 @@ class CAGANStep(AdversarialStep):
         pairs = steps.epoch_indices(n, config.batch_size, config.seed, step)
         others = others_of(pairs, self.groups, random)
         known = (random.random(len(pairs)) >= config.worn_dropout).astype(np.float32)
-        pictures = [normalise(table[rows]) for table, rows in self._tables(pairs, others)]
+        person, worn, wanted = (normalise(table[rows]) for table, rows in self._tables(pairs, others))
+        wearer = normalise(self.data.persons[others]) if config.transplants else person
+        pictures = person, worn, wanted, wearer
         if config.variety:
-            pictures = varied(pictures[0], (pictures[1], pictures[2]), config.variety, random)
+            pictures = varied((person, wearer), (worn, wanted), config.variety, random)
         patch = patches(pictures[2], random) if config.taught else torch.zeros(len(pairs))
         mine = steps.share(np.arange(len(pairs)), rank, replicas)
         known, group = torch.from_numpy(known)[:, None, None, None], torch.from_numpy(self.groups[pairs])
-        return Batch(*(part[mine] for part in (*pictures, known, group, patch)))
+        return Batch(*(part[mine] for part in (*pictures[:3], known, group, patch, pictures[3])))
 
     def _tables(self, pairs: np.ndarray, others: np.ndarray) -> tuple[tuple[steps.Pictures, np.ndarray], ...]:
         """Where a batch's persons, worn and wanted garments are."""
@@ -178,7 +197,18 @@ class CAGANStep(AdversarialStep):
         batch = batch.to(self.device)
         penalised = self.config.penalty_weight > 0 and self.updates % self.config.penalised_every == 0
         share = min(1.0, (self.updates + 1) / self.config.warm_up) if self.config.warm_up else 1.0
+        self._schedule()
         return self.update(real=(batch, self._fit(batch).picture, penalised), fake=(batch, share))
+
+    def _schedule(self) -> None:
+        config = self.config
+        share = cosine(1.0, config.last_rate_share, self.updates, config.steps)
+        for optimiser, rate in (
+            (self.generator_optimiser, config.generator_rate),
+            (self.discriminator_optimiser, config.discriminator_rate),
+        ):
+            for group in optimiser.param_groups:
+                group["lr"] = rate * share
 
     @torch.no_grad()
     def _fit(self, batch: Batch) -> Fitting:

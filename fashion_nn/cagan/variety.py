@@ -14,23 +14,25 @@ LIGHT = 1.5  # pictures are bent by a power between this and its inverse, which 
 ZOOM = 1.15  # of persons, at most; garments lie between its inverse and 1, on more white
 
 
-def varied(person: Tensor, garments: tuple[Tensor, Tensor], share: float, random: np.random.Generator) -> list[Tensor]:
-    """person, worn, wanted [B, 3, H, W] in [-1, 1], each way of change made to about `share` of the pairs.
+def varied(
+    persons: tuple[Tensor, Tensor], garments: tuple[Tensor, Tensor], share: float, random: np.random.Generator
+) -> list[Tensor]:
+    """person, worn, wanted, wearer [B, 3, H, W] in [-1, 1], each way of change made to about `share` of the pairs.
 
-    Persons share mirroring and light with what they wear; the garment that they shall wear has its own.
+    Persons share mirroring and light with what they wear; the other pair has its own.
     """
-    worn, wanted = garments
+    (person, wearer), (worn, wanted) = persons, garments
     n = len(person)
     turns, lights = (chosen(random, 2 * n, share) for _ in range(2))
     turned, lit = 1 - 2 * turns, powers(random, lights)
     theirs, others = slice(0, n), slice(n, None)
-    zooms = np.where(chosen(random, 3 * n, share), random.uniform(1, ZOOM, 3 * n), 1.0)
-    zooms[n:] = 1 / zooms[n:]
-    shifts = random.uniform(-1, 1, (3 * n, 2)) * np.abs(1 - 1 / zooms)[:, None]
-    pictures = (person, theirs), (worn, theirs), (wanted, others)
+    zooms = np.where(chosen(random, 4 * n, share), random.uniform(1, ZOOM, 4 * n), 1.0)
+    zooms[n : 3 * n] = 1 / zooms[n : 3 * n]
+    shifts = random.uniform(-1, 1, (4 * n, 2)) * np.abs(1 - 1 / zooms)[:, None]
+    pictures = (person, theirs), (worn, theirs), (wanted, others), (wearer, others)
     return [
         moved(relit(picture, lit[of]), zooms[at : at + n], shifts[at : at + n], turned[of])
-        for at, (picture, of) in zip((0, n, 2 * n), pictures, strict=True)
+        for at, (picture, of) in zip(range(0, 4 * n, n), pictures, strict=True)
     ]
 
 

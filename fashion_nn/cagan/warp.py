@@ -10,25 +10,52 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+PLACED = 0.02  # of the picture: what all features see at once moves it in small steps
 LEAST = 0.2  # pixels from one pixel to the next: closer, a garment is being folded
+
+
+class Placement(nn.Module):
+    """The smallest features [N, channels, h, w], seen all at once → where the garment is as a whole.
+
+    [N, 2, 3]: an affine map from where a pixel is to how far from there it is taken.
+    """
+
+    def __init__(self, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        self.map = nn.Linear(channels * height * width, 6)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return PLACED * self.map(features.flatten(1)).float().reshape(-1, 2, 3)
 
 
 class Bend(nn.Module):
     """One level: a flow [N, 2, h/2, w/2] from above, corrected by features [N, channels, h, w].
 
-    Gives the features joined by the garment [N, 3, H, W] as it was bent so far, and the flow [N, 2, h, w].
+    Gives the features joined by the garment [N, 3, H, W] as it was placed [N, 2, 3] and bent so far, and the flow
+    [N, 2, h, w], which comes on top of the placement.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.correction = nn.Conv2d(channels + 3, 2, 3, padding=1)
 
-    def forward(self, features: Tensor, garment: Tensor, flow: Tensor | None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, features: Tensor, garment: Tensor, placement: Tensor | None, flow: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         height, width = features.shape[2:]
         flow = features.new_zeros(len(features), 2, height, width).float() if flow is None else doubled(flow)
         small = F.interpolate(garment, size=(height, width), mode="area")
-        features = torch.cat([features, bent(small, flow).to(features.dtype)], 1)
+        features = torch.cat([features, bent(small, placed(placement, flow)).to(features.dtype)], 1)
         return features, corrected(flow, self.correction(features))
+
+
+def placed(placement: Tensor | None, flow: Tensor) -> Tensor:
+    """A flow [N, 2, h, w] on top of a placement [N, 2, 3], if there is one."""
+    if placement is None:
+        return flow
+    here = places(torch.zeros_like(flow))
+    across, down = (placement[:, :, at, None, None] * here[:, at : at + 1] for at in (0, 1))
+    return flow + across + down + placement[:, :, 2, None, None]
 
 
 def doubled(flow: Tensor) -> Tensor:

@@ -16,13 +16,14 @@ def ssim(first: torch.Tensor, second: torch.Tensor, *, inside: torch.Tensor | No
     """Structural similarity [N] of pictures [N, C, H, W] in [-1, 1]; 1 for equal pictures.
 
     Gaussian window of 11 pixels, sigma 1.5, only where it fits into the picture, averaged over places and
-    channels. `inside` [N, 1, H, W] in [0, 1] weighs the windows by the mask at their centres; nan where it is
-    empty. Raises ValueError for pictures of different shapes or smaller than the window.
+    channels. Its luminance term is made for light, which is never negative: -1 is taken for none. `inside`
+    [N, 1, H, W] in [0, 1] weighs the windows by the mask at their centres; nan where it is empty. Raises
+    ValueError for pictures of different shapes or smaller than the window.
     """
     _check_alike(first, second)
     if min(first.shape[-2:]) < WINDOW:
         raise ValueError(f"SSIM needs at least {WINDOW} x {WINDOW} pixels, not {tuple(first.shape[-2:])}")
-    a, b = first.double(), second.double()
+    a, b = (each.double() + RANGE / 2 for each in (first, second))
     mean_a, mean_b = _blurred(a), _blurred(b)
     variance_a = _blurred(a * a) - mean_a**2
     variance_b = _blurred(b * b) - mean_b**2

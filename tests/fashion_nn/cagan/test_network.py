@@ -1,9 +1,12 @@
+import dataclasses
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from fashion_nn.cagan import config
 from fashion_nn.cagan.network import Discriminator, Down, Generator, Up
+from fashion_nn.cagan.warp import bent, doubled, placed
 from tests.fashion_nn.drawn import receptive_field, shapes_of
 
 
@@ -169,6 +172,10 @@ def test_spectral_norm_replaces_the_discriminators_instance_norm():
     [
         ("groups", ("upper", "lower"), "embedding is 0, but must be at least 1"),
         ("groups", ("upper", "upper"), "must name each group once"),
+        ("transplants", True, "transplants is True, but taught is False"),
+        ("placement", True, "placement is True, but warp is False"),
+        ("finish", -1, "finish is -1, but must be at least 0"),
+        ("last_rate_share", 1.5, "last_rate_share is 1.5, but must lie"),
         ("given_mask", "maybe", "given_mask is 'maybe', but must be one of refused, override, prior"),
         ("total_variation_weight", -1.0, "total_variation_weight is -1.0, but must be at least 0"),
         ("penalised_every", 0, "penalised_every is 0, but must be at least 1"),
@@ -177,3 +184,31 @@ def test_spectral_norm_replaces_the_discriminators_instance_norm():
 def test_a_wrong_option_is_refused(field: str, value: object, complaint: str):
     with pytest.raises(ValueError, match=complaint):
         config.CAGANConfig(**({"embedding": 1} if "once" in complaint else {}), **{field: value})
+
+
+def test_a_finished_outline_is_drawn_from_the_pictures_themselves():
+    """One pixel of the person moves what is painted beside it, which features of half the size share among four."""
+    torch.manual_seed(0)
+    seen = inputs(3, 32, 32)
+    finished = Generator(dataclasses.replace(config.debug(), finish=8, warp=True))
+    features = torch.rand(1, 2 * 8 + 3, 16, 16)
+    last = finished.last
+    pictures = torch.cat([*seen, seen[2]], 1)
+    moved = pictures.clone()
+    moved[:, 0, 16, 16] += 1
+    apart = (last(features, moved) - last(features, pictures)).abs().amax(1)[0]
+    assert apart[16, 16] > 0 and apart[16, 18] > 0 and apart[16, 19] == 0
+    assert finished(*seen).picture.shape == (1, 3, 32, 32)
+
+
+def test_the_finish_sees_the_garment_as_it_was_bent_so_far():
+    finished = Generator(dataclasses.replace(config.debug(), finish=8, warp=True, placement=True))
+    given = []
+    finished.last.register_forward_pre_hook(lambda _m, seen: given.append(seen[1]))
+    finished.bend[-1].register_forward_hook(
+        lambda _m, seen, outputs: given.append(placed(seen[2], doubled(outputs[1])))
+    )
+    person, worn, wanted = inputs(3, 32, 32)
+    finished(person, worn, wanted)
+    flow, seen = given
+    torch.testing.assert_close(seen, torch.cat([person, worn, wanted, bent(wanted, flow)], 1))

@@ -7,6 +7,9 @@ import torch
 from fashion_nn.cagan import config, loss
 from fashion_nn.cagan.patches import patched
 from fashion_nn.cagan.step import CAGANData, CAGANStep, others_of
+from fashion_nn.cagan.transplants import transplanted
+from fashion_nn.metrics.similarity import ssim
+from fashion_nn.pictures import normalise
 from tests.fashion_nn.drawn import pairs_data
 
 FP32 = dataclasses.replace(config.debug(), precision="fp32", worn_dropout=0.0)
@@ -91,6 +94,9 @@ OPTIONS = (
     {"embedding": 4},
     {"warp": True},
     {"taught": True},
+    {"taught": True, "transplants": True, "structure_weight": 1.0},
+    {"finish": 8},
+    {"finish": 8, "warp": True, "placement": True, "last_rate_share": 0.1},
     {"adversarial": "hinge", "discriminator_norm": "spectral"},
     {"penalty_weight": 1.0},
     {"variety": 0.5},
@@ -127,6 +133,51 @@ def test_a_taught_way_back_begins_with_given_pictures():
     torch.testing.assert_close(terms["loss/generator/cycle"], expected)
 
 
+def test_a_way_back_begins_without_traces_once_the_masks_are_learnt():
+    step = CAGANStep(dataclasses.replace(FP32, taught=True, transplants=True), pairs_data())
+    batch, starts = step.draw(0), []
+    mine = step.generator(batch.person, batch.worn, batch.wanted)
+    theirs = step.generator(batch.wearer, batch.wanted, batch.worn)
+    step.generator.register_forward_hook(lambda _m, inputs, _o: starts.append(inputs[0]))
+    step.on_generator(batch, 0.5)
+    torch.testing.assert_close(starts[-1][:4], mine.picture)
+    step.on_generator(batch, 1.0)
+    start, either = starts[-1], torch.maximum(mine.mask, theirs.mask)
+    torch.testing.assert_close(start[:2], transplanted(batch.person, mine.painted, mine.mask)[:2])
+    torch.testing.assert_close(start[2:4], transplanted(batch.person, batch.wearer, either)[2:])
+    assert torch.equal(start[4:], patched(batch.person, batch.patch)[:2]) and not start.requires_grad
+
+
+def test_a_wearer_wears_the_wanted_garment():
+    data = pairs_data()
+    batch = CAGANStep(dataclasses.replace(config.debug(), taught=True, transplants=True), data).draw(0)
+    everything = np.arange(len(data.persons))
+    persons, garments = (normalise(table[everything]) for table in (data.persons, data.garments))
+    for wearer, wanted in zip(batch.wearer, batch.wanted, strict=True):
+        at = (persons - wearer).abs().flatten(1).sum(1).argmin()
+        assert torch.equal(persons[at], wearer) and torch.equal(garments[at], wanted)
+
+
+def test_rates_fall_to_their_last_share():
+    step = CAGANStep(dataclasses.replace(config.debug(), steps=4, last_rate_share=0.1), pairs_data())
+    rates = []
+    for number in range(5):
+        step(step.draw(number))
+        rates.append(step.generator_optimiser.param_groups[0]["lr"])
+    assert rates[0] == step.config.generator_rate and rates == sorted(rates, reverse=True)
+    assert rates[4] == pytest.approx(0.1 * rates[0])
+    assert step.discriminator_optimiser.param_groups[0]["lr"] == pytest.approx(0.1 * step.config.discriminator_rate)
+
+
+def test_the_structure_term_is_what_ssim_lacks():
+    step = CAGANStep(dataclasses.replace(FP32, structure_weight=2.0), pairs_data())
+    batch = step.draw(0)
+    fitting = step.generator(batch.person, batch.worn, batch.wanted)
+    returned = step.generator(fitting.picture, batch.wanted, batch.worn).picture
+    expected = 2 * (1 - ssim(batch.person, returned).mean().float())
+    torch.testing.assert_close(step.on_generator(batch)[1]["loss/generator/structure"], expected)
+
+
 def test_the_penalty_comes_at_every_so_manyth_step_for_all_of_them():
     step = CAGANStep(dataclasses.replace(FP32, penalty_weight=3.0, penalised_every=4), pairs_data())
     batch = step.draw(0)
@@ -159,9 +210,9 @@ def test_a_group_of_one_pair_is_refused():
 
 
 def test_shares_of_varied_batches_are_the_whole():
-    step = CAGANStep(dataclasses.replace(config.debug(), variety=0.5, taught=True), with_groups())
+    step = CAGANStep(dataclasses.replace(config.debug(), variety=0.5, taught=True, transplants=True), with_groups())
     whole, parts = step.draw(3), [step.draw(3, rank, 2) for rank in range(2)]
-    for field in ("person", "worn", "wanted", "worn_known", "group", "patch"):
+    for field in ("person", "worn", "wanted", "worn_known", "group", "patch", "wearer"):
         assert torch.equal(getattr(whole, field), torch.cat([getattr(part, field) for part in parts]))
     plain = CAGANStep(config.debug(), with_groups()).draw(3)
     assert not torch.equal(plain.person, whole.person) and torch.equal(plain.group, whole.group)

@@ -1,7 +1,19 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
-from fashion_nn.cagan.warp import Bend, bent, corrected, doubled, folding, places, roughness, taken
+from fashion_nn.cagan.warp import (
+    Bend,
+    Placement,
+    bent,
+    corrected,
+    doubled,
+    folding,
+    placed,
+    places,
+    roughness,
+    taken,
+)
 
 PICTURE = torch.rand(2, 3, 8, 6, generator=torch.Generator().manual_seed(0))
 
@@ -41,12 +53,42 @@ def test_a_level_starts_from_the_flow_above_and_joins_the_garment_bent_so_far() 
     with torch.no_grad():
         level.correction.weight.zero_()
         level.correction.bias.copy_(torch.tensor([1.0, 0.0]))
-    joined, corrected_flow = level(features, PICTURE, flow)
+    placement = torch.tensor([[0.1, 0.0, 0.2], [0.0, -0.1, 0.0]]).expand(2, 2, 3)
+    joined, corrected_flow = level(features, PICTURE, placement, flow)
     assert torch.equal(joined[:, :5], features)
-    torch.testing.assert_close(joined[:, 5:], bent(PICTURE, doubled(flow)))
+    torch.testing.assert_close(joined[:, 5:], bent(PICTURE, placed(placement, doubled(flow))))
     torch.testing.assert_close(
         corrected_flow, corrected(doubled(flow), torch.tensor([1.0, 0.0])[:, None, None] + still())
     )
+
+
+def test_a_garment_is_placed_by_one_map_of_the_whole_picture() -> None:
+    matrix = torch.tensor([[[0.8, 0.1, 0.3], [-0.2, 1.2, 0.0]]]).expand(2, 2, 3)
+    expected = F.grid_sample(
+        PICTURE, F.affine_grid(matrix, [2, 3, 8, 6], align_corners=False), padding_mode="border", align_corners=False
+    )
+    placement = matrix - torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    torch.testing.assert_close(bent(PICTURE, placed(placement, still())), expected)
+    one_right = torch.tensor([[[0.0, 0.0, 2 / 6], [0.0, 0.0, 0.0]]]).expand(2, 2, 3)
+    once_more = corrected(still(), torch.tensor([1.0, 0.0])[:, None, None] + still())
+    torch.testing.assert_close(placed(one_right, once_more)[:, 0], torch.full((2, 8, 6), 4 / 6))
+
+
+def test_a_placement_is_learnt_of_each_garment_by_itself() -> None:
+    """Two ramps that are to be moved and enlarged differently, told apart by their features."""
+    torch.manual_seed(0)
+    placement, features = Placement(4, 2, 2), torch.rand(2, 4, 2, 2)
+    ramps = torch.stack([torch.linspace(-1, 1, 16).expand(16, 16), torch.linspace(-1, 1, 16)[:, None].expand(16, 16)])
+    ramps = ramps.expand(2, 2, 16, 16)
+    wanted = torch.tensor([[[-0.2, 0.0, 0.1], [0.0, -0.2, 0.0]], [[-0.4, 0.0, 0.0], [0.0, -0.3, -0.2]]])
+    target = bent(ramps, placed(wanted, torch.zeros(2, 2, 16, 16)))
+    optimiser, errors = torch.optim.Adam(placement.parameters(), lr=0.1), []
+    for _ in range(100):
+        optimiser.zero_grad()
+        errors.append((bent(ramps, placed(placement(features), torch.zeros(2, 2, 16, 16))) - target).abs().mean())
+        errors[-1].backward()
+        optimiser.step()
+    assert errors[-1] < 0.25 * errors[0]
 
 
 def test_a_flow_is_learnt_from_what_the_garment_should_look_like() -> None:

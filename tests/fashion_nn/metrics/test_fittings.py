@@ -47,21 +47,26 @@ def test_ssim_of_equal_pictures_is_one():
 
 
 def test_ssim_of_flat_pictures_is_its_luminance_term():
-    # No variance: (2 a b + C1) / (a^2 + b^2 + C1) with C1 = (0.01 * 2)^2 = 0.0004.
-    expected = [(2 * 0.5 * 0.25 + 0.0004) / (0.25 + 0.0625 + 0.0004), 0.0004 / 1.0004]
-    assert ssim(flat(0.5, 0.0), flat(0.25, 1.0)).tolist() == pytest.approx(expected, rel=1e-6)
+    # No variance: (2 a b + C1) / (a^2 + b^2 + C1) with C1 = (0.01 * 2)^2 = 0.0004, of values that are never negative.
+    expected = [(2 * 1.5 * 1.25 + 0.0004) / (1.5**2 + 1.25**2 + 0.0004), 0.0004 / 4.0004]
+    assert ssim(flat(0.5, -1.0), flat(0.25, 1.0)).tolist() == pytest.approx(expected, rel=1e-6)
+
+
+def test_ssim_of_greys_does_not_depend_on_which_side_of_the_middle_they_are():
+    darker, middle, lighter = ssim(flat(-0.5, 0.0, 0.5), flat(-0.52, -0.02, 0.48)).tolist()
+    assert 0.999 < darker < middle < lighter < 1.0
 
 
 def test_ssim_of_an_inverted_pattern_is_nearly_minus_one():
     # A checkerboard c of +-1 and its negative, one window: mean m of c under the Gaussian window,
-    # variance 1 - m^2 and covariance -(1 - m^2).
+    # variance 1 - m^2 and covariance -(1 - m^2); lifted by 1, their means are 1 + m and 1 - m.
     rows = torch.arange(11)
     board = ((rows[:, None] + rows) % 2 * 2.0 - 1).expand(1, 1, 11, 11)
     line = [math.exp(-((x - 5) ** 2) / (2 * 1.5**2)) for x in range(11)]
     alternating = sum(value * (-1) ** (x + 5) for x, value in enumerate(line)) / sum(line)
     m = -(alternating**2)
     variance = 1 - m * m
-    luminance = (-2 * m * m + 0.0004) / (2 * m * m + 0.0004)
+    luminance = (2 * (1 - m * m) + 0.0004) / (2 * (1 + m * m) + 0.0004)
     structure = (-2 * variance + 0.0036) / (2 * variance + 0.0036)
     assert ssim(board, -board).item() == pytest.approx(luminance * structure, rel=1e-5)
 
@@ -74,7 +79,8 @@ def test_ssim_inside_a_mask_looks_at_the_windows_centred_in_it():
     right = torch.zeros(1, 1, 21, 21)
     right[..., 15] = 1  # this window reaches from column 10 on
     assert ssim(first, second, inside=right).item() == pytest.approx(1.0)
-    assert ssim(first, second, inside=left).item() < 0.0 < ssim(first, second).item() < 1.0
+    assert ssim(first, second, inside=left).item() < 0.4
+    assert ssim(first, second).item() < 1.0
 
 
 def test_ssim_inside_a_mask_that_no_window_is_centred_in_is_nan():
