@@ -1,9 +1,9 @@
 """What one process counts, and its way to Ray's metrics, which Prometheus scrapes from every node.
 
-Counting is an addition to a dictionary. A thread hands the sums to Ray every few seconds: a call of Ray's metrics takes
-some 20 µs, so that what they cost is so much a series, however many requests there are. Histograms are counted here and
+Counting is an addition to a dictionary, a fifth of a call of Ray's metrics. A thread hands the sums to Ray every few
+seconds, so that what Ray takes is so much a series, however many requests there are. Histograms are counted here and
 told as three gauges each that only grow: Ray's own know no bounds below zero, guess their sums from the middles of
-their buckets, and are taken apart into single observations on the way.
+their buckets, and are taken apart into single observations again by the agent of every node.
 """
 
 import logging

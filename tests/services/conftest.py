@@ -48,7 +48,7 @@ def settings(local_s3_settings: Settings, collector: "Collector") -> Settings:
         designer_precision="fp32",  # the faster one may be another one at the next start
         log_format="json",
         metrics_port=free_port(),
-        otlp_endpoint=collector.url if find_spec("opentelemetry.exporter") else None,
+        otlp_endpoint=collector.url if find_spec("opentelemetry.exporter.otlp") else None,
     )
 
 
