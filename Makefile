@@ -1,4 +1,5 @@
-# make demo     a fresh clone to answers; stays up until Ctrl-C (ONCE=1: ends by itself)
+# make demo     a fresh clone to answers; stays up until Ctrl-C (ONCE=1: ends by itself; TRAIN=1: trains its networks)
+# make weights  trains the networks that come with the demonstration anew: some hours
 # make test     sets up and runs the tests
 # make lint     checks style and format
 # make clean    removes the environment, the demonstration's data and caches
@@ -8,18 +9,34 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 ONCE ?=
+TRAIN ?=
 SIZE ?= demo
 ARGS ?=
 
-.PHONY: demo test lint install clean
+.PHONY: demo weights test test-served test-others lint install clean
 
 # exec: the recipe's shell steps aside, so that Ctrl-C and signals reach the demonstration itself.
 demo: $(STAMP)
-	@exec $(VENV)/bin/atelier demo --size $(SIZE) $(if $(filter-out 0,$(ONCE)),--once) $(ARGS)
+	@exec $(VENV)/bin/atelier demo --size $(SIZE) $(if $(filter-out 0,$(ONCE)),--once) \
+		$(if $(filter-out 0,$(TRAIN)),--train) $(ARGS)
+
+weights: $(STAMP)
+	$(VENV)/bin/atelier demo --size shipped --once
+	$(VENV)/bin/python -m demo.weights
 
 # One thread each: where processors are few, a thread that waits for its turn holds up all the others.
+PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q
+SERVED := tests/services tests/cluster tests/k8s tests/benchmarks
+
+# Two processes side by side, each with half of the folders; ARGS="path -k words" is one.
 test: $(STAMP)
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q $(ARGS)
+	$(if $(ARGS),$(PYTEST) $(ARGS),@$(MAKE) --no-print-directory --keep-going -j 2 test-served test-others)
+
+test-served: $(STAMP)
+	$(PYTEST) $(SERVED)
+
+test-others: $(STAMP)
+	$(PYTEST) tests $(SERVED:%=--ignore=%)
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

@@ -24,6 +24,7 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 keys = typer.Typer(no_args_is_help=True, help="Who may call: keys and what they open.")
+app.add_typer(keys, name="keys")
 
 
 @app.callback()
@@ -34,11 +35,12 @@ def atelier() -> None:
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="end by itself instead of staying up")] = False,
+    train: Annotated[bool, typer.Option("--train", help="train the networks here, not those that come along")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="draw and train anew whatever is there")] = False,
-    size: Annotated[str, typer.Option(help="demo, or debug: the whole path in a minute")] = "demo",
+    size: Annotated[str, typer.Option(help="demo; debug: all, trained in a minute; shipped: hours")] = "demo",
     output: Annotated[Path, typer.Option(help="folder for pictures, answers and page")] = Path("demo-output"),
 ) -> None:
-    """From nothing to answers: draw a world, train, publish, serve, ask, and show."""
+    """From nothing to answers: draw a world, bring or train networks, publish, serve, ask, and show."""
     from rich.console import Console
 
     from cluster.settings import Settings
@@ -48,7 +50,7 @@ def demo(
     from demo.standing import interruptible
     from fashion_nn import configs
 
-    options = Options(size=configs.named(sizes, size), output=output.absolute(), once=once, fresh=fresh)
+    options = Options(size=configs.named(sizes, size), output=output.absolute(), once=once, train=train, fresh=fresh)
     settings = Settings().with_updates(api_keys="off")  # its calls carry none: nobody but this machine is answered
     with interruptible():
         demonstrate(options, settings, Progress(Console(highlight=False)))
@@ -147,7 +149,9 @@ def releases() -> None:
     with release_store() as store:
         history = store.history()
     for place, each in enumerate(reversed(history)):
-        say(f"{'' if place else 'serves':<8}{each.release}  since {each.when}  by {each.by}  {each.why}".rstrip())
+        trial = f"  {each.candidate} on trial for {each.share:g} of the shoppers" if each.candidate else ""
+        told = f"{each.release}{trial}  since {each.when}  by {each.by}  {each.why}"
+        say(f"{'' if place else 'serves':<8}{told}".rstrip())
     if not history:
         say("nothing has been released yet")
 
@@ -155,12 +159,35 @@ def releases() -> None:
 @app.command()
 def promote(
     release: Annotated[str, typer.Argument(help="its id")],
+    share: Annotated[float | None, typer.Option(help="of the shoppers, who see it on trial beside the other")] = None,
     by: Annotated[str | None, typer.Option(help="who promotes; you")] = None,
     why: Annotated[str, typer.Option(help="kept in the history")] = "",
 ) -> None:
-    """Make a release the one that serves; an earlier one rolls back."""
+    """Check a release, by its hashes and by passes through its networks, and make it the one that serves.
+
+    With --share it is on trial until the next promotion or rollback.
+    """
+    from services.promotion import check
+
+    with bucket() as settings:
+        check(settings, release)
+        store = releases_of(settings)
+        if share is None:
+            record = store.promote(release, by=by, why=why)
+            say(f"{record.release} serves since {record.when}")
+        else:
+            record = store.try_out(release, share, by=by, why=why)
+            say(f"{record.candidate} is on trial for {record.share:g} of the shoppers since {record.when}")
+
+
+@app.command()
+def rollback(
+    by: Annotated[str | None, typer.Option(help="who rolls back; you")] = None,
+    why: Annotated[str, typer.Option(help="kept in the history")] = "",
+) -> None:
+    """End the trial that is on; or else have the release serve again that served before."""
     with release_store() as store:
-        record = store.promote(release, by=by, why=why)
+        record = store.roll_back(by=by, why=why)
     say(f"{record.release} serves since {record.when}")
 
 
@@ -218,11 +245,16 @@ def bucket() -> Iterator["Settings"]:
 @contextmanager
 def release_store() -> Iterator["ReleaseStore"]:
     """The releases of the bucket."""
+    with bucket() as settings:
+        yield releases_of(settings)
+
+
+def releases_of(settings: "Settings") -> "ReleaseStore":
+    """The releases of a bucket that answers."""
     from cluster.object_store import open_store
     from cluster.releases import ReleaseStore
 
-    with bucket() as settings:
-        yield ReleaseStore(open_store(settings.bucket_url, settings))
+    return ReleaseStore(open_store(settings.bucket_url, settings))
 
 
 @contextmanager
@@ -268,7 +300,7 @@ async def follow(entrypoint: str) -> None:
 
 def describe(settings: "Settings", url: str) -> None:
     """Where everything answers, and how other programs get at it."""
-    from cluster.ray_runtime import LocalRay
+    from cluster.ray_runtime import LocalRay, metrics_urls
 
     say(f"application  {url}  (described at {url}/docs)")
     if settings.grpc_port is not None:
@@ -276,6 +308,8 @@ def describe(settings: "Settings", url: str) -> None:
         say(f"gRPC         port {settings.grpc_port}{tls}  (reflection is on)")
     if settings.api_keys == "required":
         say("keys         callers show one: `atelier keys add NAME --scope read` issues it")
+    for each in metrics_urls():
+        say(f"metrics      {each}")
     say(f"bucket       {settings.bucket_url}  at {settings.s3_endpoint or 'its folder'}")
     reach = LocalRay(settings).find()
     if reach is not None:
@@ -294,17 +328,10 @@ def main() -> None:
     sys.exit(run(sys.argv[1:] or ["--help"]))
 
 
-def whole() -> typer.Typer:
-    """The commands with their groups."""
-    if keys not in [group.typer_instance for group in app.registered_groups]:
-        app.add_typer(keys, name="keys")
-    return app
-
-
 def run(arguments: list[str]) -> int:
     """Carry out one command line; the exit code. ATELIER_TRACEBACK=1 shows where an error came from."""
     try:
-        code = whole()(arguments, prog_name="atelier", standalone_mode=False) or 0
+        code = app(arguments, prog_name="atelier", standalone_mode=False) or 0
         if code == INTERRUPTED:
             print("atelier: interrupted", file=sys.stderr)
         return code

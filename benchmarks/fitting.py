@@ -98,19 +98,13 @@ def compared(name: str, values: dict[str, list[float]]) -> report.Row:
 def rate(work: Callable[[], object], device: torch.device) -> float:
     """How often `work` can be done in a second; once before, unmeasured."""
     work()
-    settle(device)
+    report.settle(device)
     began, done = time.perf_counter(), 0
     while (passed := time.perf_counter() - began) < SECONDS:
         work()
         done += 1
-        settle(device)
+        report.settle(device)
     return done / passed
-
-
-def settle(device: torch.device) -> None:
-    """Wait for what the device still computes."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
@@ -43,6 +45,12 @@ def in_turns(
             values[name].append(measure())
             say(f"run {turn} of {runs}: {name} {values[name][-1]:.4g}")
     return values
+
+
+def settle(device: torch.device | str) -> None:
+    """Wait for what the device has been given."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
 
 
 def row(
@@ -108,8 +116,6 @@ def arguments(description: str) -> argparse.ArgumentParser:
 
 def machine() -> dict[str, object]:
     """The machine in words: processor, cores this process may use, accelerator, PyTorch."""
-    import torch
-
     return {
         "cpu": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),

@@ -48,20 +48,14 @@ def speed_of(step: Any, device: str) -> Callable[[], float]:
         batches = [step.draw(next(numbers)) for _ in range(WARM_UP + TIMED)]
         for batch in batches[:WARM_UP]:
             step(batch)
-        settle(device)
+        report.settle(device)
         began = time.perf_counter()
         for batch in batches[WARM_UP:]:
             step(batch)
-        settle(device)
+        report.settle(device)
         return TIMED / (time.perf_counter() - began)
 
     return measure
-
-
-def settle(device: str) -> None:
-    """Wait for what the device has been given."""
-    if device == "cuda":
-        torch.cuda.synchronize()
 
 
 def main() -> None:

@@ -113,12 +113,12 @@ class Bench:
     def _rate(self, step: DVBPRStep, batches: Iterator[Triplets]) -> float:
         for _ in range(NOT_COUNTED):
             step(next(batches))
-        settle(self.device)
+        report.settle(self.device)
         began, taken = time.perf_counter(), 0
         for batch in batches:
             step(batch)
             taken += len(batch.users)
-        settle(self.device)
+        report.settle(self.device)
         return taken / (time.perf_counter() - began)
 
     def _decoded(self, drawn: Triplets) -> Triplets:
@@ -145,12 +145,6 @@ class Numbers:
 
     def __getitem__(self, indices: np.ndarray) -> Tensor:
         return torch.from_numpy(indices)
-
-
-def settle(device: torch.device) -> None:
-    """Wait for what the device has been given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 if __name__ == "__main__":

@@ -140,6 +140,17 @@ class LocalRay:
         return path.read_text()
 
 
+def metrics_urls() -> list[str]:
+    """Where each node of the cluster that this process is connected to tells its metrics, for Prometheus."""
+    import ray
+
+    return [
+        f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+
+
 @contextmanager
 def connected(settings: Settings, *, log_to_driver: bool = True) -> Iterator[str]:
     """Be a driver of a cluster meanwhile: tasks and actors see `settings` as their environment.
@@ -231,6 +242,7 @@ def _ray_start(settings: Settings, temp_dir: str, dashboard_port: int) -> list[s
         "--dashboard-host=127.0.0.1",
         f"--dashboard-port={dashboard_port}",
         "--dashboard-agent-listen-port=0",
+        *([] if settings.metrics_port is None else [f"--metrics-export-port={settings.metrics_port}"]),
         f"--num-cpus={settings.ray_cpus}",
         f"--object-store-memory={settings.ray_object_store_bytes}",
         f"--temp-dir={temp_dir}",

@@ -2,7 +2,7 @@
 
     releases/<id>/manifest.json           files with size and SHA-256, configs, metrics, data, runs, code
     releases/<id>/<name>                  the files
-    releases/history/<n>.json             one small record for each promotion; the last one holds
+    releases/history/<n>.json             one small record for each promotion, trial or rollback; the last one holds
 
 Every object is created once and never rewritten. The files come first, the manifest next and the record
 last, so that what is half written is never current. An id ends with the first digits of its manifest's
@@ -31,6 +31,7 @@ _HISTORY = f"{_ROOT}/history"
 _MANIFEST = "manifest.json"
 _ID_DIGITS = 12
 _CHUNK = 2**20
+_OF_A_TRIAL = ("candidate", "share")
 
 
 class HashMismatch(StoreError):
@@ -41,7 +42,7 @@ class HashMismatch(StoreError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Promotion:
-    """One record of the history: from `when` on, `release` serves."""
+    """One record of the history: from `when` on, `release` serves, and a share of shoppers see a candidate instead."""
 
     number: int  # from 1, without gaps
     release: str
@@ -49,6 +50,8 @@ class Promotion:
     by: str
     why: str
     token: str  # tells apart two who promote the same at the same moment
+    candidate: str | None = None  # on trial beside it
+    share: float = 0.0  # of the shoppers, who see the candidate
 
 
 class ReleaseStore:
@@ -108,21 +111,43 @@ class ReleaseStore:
         Of two at once both are recorded, one after the other.
         """
         self.manifest(release)
-        token = uuid.uuid4().hex
-        number = self._last_number() + 1
-        while True:
-            record = Promotion(number=number, release=release, when=_now(), by=by or _user(), why=why, token=token)
-            try:
-                self._store.create(_record_key(number), json.dumps(asdict(record), indent=1).encode())
-            except AlreadyExists:
-                number += 1
-            else:
-                return record
+        return self._append(release=release, by=by or _user(), why=why)
+
+    def try_out(self, candidate: str, share: float, *, by: str | None = None, why: str = "") -> Promotion:
+        """Put a release on trial beside the one that serves, by one more record. The next record ends the trial.
+
+        Raises NotFound, HashMismatch, ValueError.
+        """
+        if not 0 < share < 1:
+            raise ValueError(f"share is {share:g}, but must be above 0 and below 1")
+        self.manifest(candidate)
+        serves = self._chosen(None)
+        if candidate == serves:
+            raise ValueError(f"{candidate} serves already, and cannot be on trial beside itself")
+        return self._append(release=serves, candidate=candidate, share=share, by=by or _user(), why=why)
+
+    def roll_back(self, *, by: str | None = None, why: str = "") -> Promotion:
+        """End the trial that is on, or else have the release serve again that served before; by one more record.
+
+        Raises NotFound where no release served before.
+        """
+        last = self.last()
+        if last is not None and last.candidate is not None:
+            return self._append(release=last.release, by=by or _user(), why=why)
+        served = succession(self.history())
+        if len(served) < 2:
+            raise NotFound(self._store.bucket, _HISTORY, "no release served before the one that serves")
+        return self._append(release=served[-2], by=by or _user(), why=why)
+
+    def last(self) -> Promotion | None:
+        """The record that holds; None before the first."""
+        number = self._last_number()
+        return self._record(number) if number else None
 
     def current(self) -> str | None:
         """The id of the release that serves; None before the first."""
-        number = self._last_number()
-        return self._record(number).release if number else None
+        last = self.last()
+        return None if last is None else last.release
 
     def history(self) -> list[Promotion]:
         """All promotions, the first one first."""
@@ -156,6 +181,17 @@ class ReleaseStore:
             self._fetch_blob(key, sha256, _blob(cache, sha256))
         return _assembled(manifest, cache)
 
+    def _append(self, **told: Any) -> Promotion:
+        token, number = uuid.uuid4().hex, self._last_number() + 1
+        while True:
+            record = Promotion(number=number, when=_now(), token=token, **told)
+            try:
+                self._store.create(_record_key(number), json.dumps(_as_kept(record), indent=1).encode())
+            except AlreadyExists:
+                number += 1
+            else:
+                return record
+
     def _fetch_blob(self, key: str, sha256: str, blob: Path) -> None:
         if blob.exists() and _sha256(blob) == sha256:
             return
@@ -184,6 +220,17 @@ class ReleaseStore:
 
     def _record(self, number: int) -> Promotion:
         return Promotion(**json.loads(self._store.get(_record_key(number))))
+
+
+def succession(history: Sequence[Promotion]) -> list[str]:
+    """The releases that rollbacks may go back through, the one that serves last, without what was rolled back."""
+    served: list[str] = []
+    for record in history:
+        if record.release == (served[-2] if len(served) > 1 else None):
+            served.pop()
+        elif served[-1:] != [record.release]:
+            served.append(record.release)
+    return served
 
 
 def code_version() -> str:
@@ -246,6 +293,11 @@ def _sha256(path: Path) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _as_kept(record: Promotion) -> dict[str, Any]:
+    """Without the fields of a trial where there is none, as records were before there were trials."""
+    return {name: value for name, value in asdict(record).items() if record.candidate or name not in _OF_A_TRIAL}
 
 
 def _record_key(number: int) -> str:

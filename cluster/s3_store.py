@@ -40,6 +40,7 @@ from cluster.object_store import (
     content_type_of,
 )
 from cluster.settings import Settings
+from cluster.signed_urls import Credentials, Keys, Signer
 
 _T = TypeVar("_T")
 _MISSING = {"NoSuchKey", "NoSuchBucket", "NotFound", "404"}
@@ -151,7 +152,7 @@ class S3Store(ObjectStore):
     def signed_url(self, key: str, *, expires_s: int | None = None) -> str:
         seconds = self._settings.signed_url_expires_s if expires_s is None else expires_s
         with self._errors(key):
-            return self._signer.generate_presigned_url("get_object", Params=self._where(key), ExpiresIn=seconds)
+            return self._signer.url(self._where(key)["Key"], expires_s=seconds)
 
     def same(self, info: ObjectInfo, path: Path) -> bool:
         return path.stat().st_size == info.size and info.etag == self._expected_etag(path, info.size)
@@ -173,9 +174,22 @@ class S3Store(ObjectStore):
         return {upload["Key"].removeprefix(self.prefix) for upload in found.get("Uploads", ())}
 
     @cached_property
-    def _signer(self) -> Any:
+    def _signer(self) -> Signer:
         public = self._settings.s3_public_endpoint
-        return _client(self._settings, public) if public else self._client
+        client = _client(self._settings, public) if public else self._client
+        probe = client.generate_presigned_url("get_object", Params={"Bucket": self.name, "Key": "x"})
+        return Signer(probe.partition("?")[0].removesuffix("x"), client.meta.region_name, self._credentials())
+
+    def _credentials(self) -> Callable[[], Credentials]:
+        """Those of the settings, or as boto3 finds them, which may change from time to time."""
+        key, secret = self._settings.s3_access_key, self._settings.s3_secret_key
+        if key is not None and secret is not None:
+            keys = Keys(key, secret.get_secret_value())
+            return lambda: keys
+        found = boto3.session.Session().get_credentials()
+        if found is None:
+            raise NoCredentialsError
+        return lambda: found.get_frozen_credentials()
 
     @cached_property
     def _transfers(self) -> TransferManager:

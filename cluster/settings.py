@@ -34,8 +34,28 @@ def _checked_address(address: str) -> str:
     return address
 
 
+def _checked_replicas(told: str) -> str:
+    least, most = _replicas(told)
+    if not 0 <= least <= most or most == 0:
+        raise ValueError(f"{told!r} is neither a number above 0 nor two such as 1-4, of which the first may be 0")
+    return told
+
+
+def _never_none(told: str) -> str:
+    if _replicas(told)[0] == 0:
+        raise ValueError(f"{told!r} would leave nobody to ask: at least 1 is needed here")
+    return told
+
+
+def _replicas(told: str) -> tuple[int, int]:
+    least, two, most = told.partition("-")
+    most = most if two else least
+    return (int(least), int(most)) if least.isdecimal() and most.isdecimal() else (-1, -1)
+
+
 StoreUrl = Annotated[str, AfterValidator(_checked_url)]
 RayAddress = Annotated[str, AfterValidator(_checked_address)]
+Replicas = Annotated[str, AfterValidator(_checked_replicas)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
@@ -73,11 +93,22 @@ class Settings(BaseSettings):
     tls_certificate: AbsolutePath | None = None  # PEM, the chain included; on every node that answers
     tls_key: AbsolutePath | None = None
     request_timeout_s: float = Field(60.0, gt=0)
+    log_format: Literal["text", "json"] = "text"  # json: a line of fields for every request and every call
+    metrics_port: int | None = Field(None, ge=1, le=65535)  # of the local Ray, for Prometheus; None: a free one
+    otlp_endpoint: str | None = None  # http://host:4318 of a collector of traces; None: as OTEL_* have it
+    traces_ratio: float = Field(1.0, ge=0, le=1)  # share of the traces begun here that is kept
+    gateway_replicas: Annotated[Replicas, AfterValidator(_never_none)] = "1"
+    recommender_replicas: Annotated[Replicas, AfterValidator(_never_none)] = "1"
+    designer_replicas: Replicas = "1"  # 0-3: none while nobody asks, three at most
+    fitting_room_replicas: Replicas = "1"
+    scale_up_delay_s: float = Field(10.0, ge=0)
+    scale_down_delay_s: float = Field(300.0, ge=0)
     recommender_cells_above: int = Field(200_000, ge=100)  # items; fewer are all looked at for every request
     designer_memory_bytes: int = Field(4 * 2**30, ge=1)  # of one release's latent engine
     designer_slots: int | None = Field(None, ge=1)  # None: as many as the memory has room for
     designer_max_waiting_rows: int = Field(512, ge=0)
     designer_precision: Literal["auto", "bf16", "fp32"] = "auto"  # auto: the faster one
+    picture_cache_bytes: int = Field(64 * 2**20, ge=0)  # of the bucket's pictures, kept in memory by each replica
     max_picture_bytes: int = Field(10 * 2**20, ge=1)
     max_picture_pixels: int = Field(25_000_000, ge=1)
 
@@ -113,6 +144,16 @@ class Settings(BaseSettings):
         parts = urlsplit(self.bucket_url)
         return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
+    def replicas(self, deployment: str) -> tuple[int, int]:
+        """The least and the most replicas of a deployment: Gateway, Recommender, Designer, FittingRoom."""
+        told = {
+            "Gateway": self.gateway_replicas,
+            "Recommender": self.recommender_replicas,
+            "Designer": self.designer_replicas,
+            "FittingRoom": self.fitting_room_replicas,
+        }
+        return _replicas(told[deployment])
+
     def with_updates(self, **changes: Any) -> "Settings":
         """A validated copy with some fields changed."""
         known = {name: getattr(self, name) for name in self.model_fields_set}
@@ -122,7 +163,7 @@ class Settings(BaseSettings):
         """The variables with which a Ray worker or job on any node sees these settings.
 
         `ATELIER_*` for our own code, `AWS_*` for pyarrow, which Ray Train stores checkpoints with, and
-        `RAY_SERVE_*` for Ray Serve's proxies.
+        `RAY_SERVE_*` for Ray Serve's proxies, `OTEL_*` for OpenTelemetry.
         Contains the secret key: hand it to a process, never to a log.
         `same_machine=False` leaves out `home`, a path of this machine.
         """
@@ -134,11 +175,21 @@ class Settings(BaseSettings):
         if same_machine:
             own["home"] = str(self.home)
         variables = {ENV_PREFIX + k.upper(): str(v) for k, v in own.items()}
-        return {**variables, **self._aws_environment(), **self._serve_environment()}
+        return {**variables, **self._aws_environment(), **self._serve_environment(), **self._traces_environment()}
 
     def _serve_environment(self) -> dict[str, str]:
         """What Ray Serve's proxies can only be told so."""
         return {} if self.grpc_port is None else {"RAY_SERVE_GRPC_MAX_MESSAGE_SIZE": str(self.grpc_max_message_bytes)}
+
+    def _traces_environment(self) -> dict[str, str]:
+        """Under the names that OpenTelemetry knows."""
+        if self.otlp_endpoint is None:
+            return {}
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_endpoint,
+            "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+            "OTEL_TRACES_SAMPLER_ARG": str(self.traces_ratio),
+        }
 
     def _aws_environment(self) -> dict[str, str]:
         if self.folder is not None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +15,7 @@ from cluster.mirror import push_folder
 from cluster.object_store import ObjectStore, open_store
 from cluster.releases import ReleaseStore
 from cluster.settings import Settings
+from demo import weights
 from demo.backend import Backend
 from demo.by_hand import lines
 from demo.children import Children
@@ -22,9 +24,10 @@ from demo.progress import Progress, duration
 from demo.sizes import Size
 from demo.standing import check_port, serving, standing, wait_to_be_interrupted
 from demo.tour import guide, last_sheets
-from demo.trainings import Trainings
+from demo.trainings import Trainings, made_of
 from demo.visit import Visit
 from demo.visitors import World
+from fashion_nn.world.config import WorldConfig
 from fashion_nn.world.world import is_world, write_world
 from training.progress import by_quarters
 
@@ -38,7 +41,17 @@ class Options:
     size: Size
     output: Path
     once: bool = False  # end by itself instead of staying up
+    train: bool = False  # train the networks here even if trained ones come with the code
     fresh: bool = False  # draw, train and publish anew whatever is there
+
+    @property
+    def world(self) -> WorldConfig:
+        """What is drawn: pairs to train by only where that is done."""
+        return self.size.world if self.trains else replace(self.size.world, pairs_train=0)
+
+    @property
+    def trains(self) -> bool:
+        return self.train or not self.size.trained
 
 
 def demonstrate(options: Options, settings: Settings, progress: Progress) -> None:
@@ -53,10 +66,10 @@ def demonstrate(options: Options, settings: Settings, progress: Progress) -> Non
             settings = stack.enter_context(standing(settings))
         demo = Demonstration(options, settings, progress, stack)
         world = demo.draw()
-        runs = demo.train(demo.push(world))
-        demo.publish(runs)
+        names = demo.networks(demo.push(world))
+        demo.publish(names)
         url = demo.serve()
-        page = demo.show(url, World(world), runs, began)
+        page = demo.show(url, World(world), names, began)
         progress.say(f"\nDone in {duration(time.monotonic() - began)}. To look at: {page}")
         if not options.once:
             demo.stay(url, World(world))
@@ -83,7 +96,7 @@ class Demonstration:
 
     def draw(self) -> Path:
         """The world's folder."""
-        folder, config = self.folder / "world", self.options.size.world
+        folder, config = self.folder / "world", self.options.world
         with self.progress.step("Draw the world") as note:
             there = is_world(folder, config) and not self.options.fresh
             if not there:
@@ -94,7 +107,7 @@ class Demonstration:
                 replace(config, workers=workers),
                 progress=by_quarters(partial(self.progress.line, prefix="draw"), "pictures"),
             )
-            what = f"{config.shoppers:,} shoppers, {config.pairs_train:,} pairs"
+            what = f"{config.shoppers:,} shoppers, {config.pairs_train + config.pairs_test:,} pairs"
             note.text = f"{6 * config.items_per_category:,} items, {what}{', drawn before' * there}"
         return folder
 
@@ -107,8 +120,17 @@ class Demonstration:
             note.text = f"{sent:,} files sent" if sent else "it is there"
         return url
 
-    def train(self, data: str) -> Trainings:
-        """The runs, all finished."""
+    def networks(self, data: str) -> dict[str, str]:
+        """Network: its finished run."""
+        if self.options.trains:
+            return self.train(data)
+        with self.progress.step("Bring the trained networks") as note:
+            brought = weights.bring(self.store, data, self.options.size.world)
+            note.text = ", ".join(brought)
+        return brought
+
+    def train(self, data: str) -> dict[str, str]:
+        """Network: its run, now finished."""
         children = Children()
         self.stack.callback(children.stop)
         trainings = Trainings(
@@ -124,24 +146,24 @@ class Demonstration:
             if self.options.fresh:
                 trainings.remove()
             trainings.carry_out(note)
-        return trainings
+        return trainings.names()
 
-    def publish(self, runs: Trainings) -> None:
+    def publish(self, names: Mapping[str, str]) -> None:
         """Make the runs the release that serves, unless it is that already."""
-        releases = ReleaseStore(self.store)
+        releases, size = ReleaseStore(self.store), self.options.size
         with self.progress.step("Publish a release") as note:
             current = releases.current()
-            if current is not None and runs.made(releases.manifest(current)):
+            if current is not None and made_of(releases.manifest(current), names, size.bank, self.store):
                 note.text = f"{current} is made of these runs"
                 return
             from training.publish import BANKED, publish
 
             note.text = publish(
                 self.settings,
-                **{f"{network}_run": run for network, run in runs.names().items()},
-                bank=runs.size.bank,
+                **{f"{network}_run": run for network, run in names.items()},
+                bank=size.bank,
                 by="demo",
-                why=f"trained by the {runs.size.name} demonstration",
+                why=f"the {size.name} demonstration",
                 listen=by_quarters(partial(self.progress.line, prefix="bank"), BANKED),
             )
 
@@ -154,7 +176,7 @@ class Demonstration:
             note.text = url
         return url
 
-    def show(self, url: str, world: World, runs: Trainings, began: float) -> Path:
+    def show(self, url: str, world: World, names: Mapping[str, str], began: float) -> Path:
         """Ask every endpoint, write the page."""
         with Backend(url, timeout_s=self.settings.request_timeout_s + 5) as backend:
             with self.progress.step("Ask every endpoint", log=self.settings.home / "ray") as note:
@@ -164,7 +186,7 @@ class Demonstration:
             with self.progress.step(f"Write {self.options.output.name}"):
                 exhibition = replace(
                     exhibition,
-                    sheets=last_sheets(self.store, runs.names()),
+                    sheets=last_sheets(self.store, names),
                     steps=tuple(self.progress.finished),
                     seconds=time.monotonic() - began,
                 )

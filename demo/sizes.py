@@ -1,7 +1,7 @@
 """The sizes that the demonstration comes in: what is drawn, trained and asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fashion_nn.latent.bank import BankConfig
 from fashion_nn.world import config as worlds
@@ -15,6 +15,7 @@ class Size:
     name: str
     world: WorldConfig
     bank: BankConfig
+    trained: bool = False  # its networks come with the code
     visitors: int = 3  # shoppers with boards; one more is known by likes alone
     likes: int = 5  # that somebody new tells
     sitters: int = 8  # persons fitted with the garment they want
@@ -24,7 +25,14 @@ class Size:
 
 def demo() -> Size:
     """What `make demo` shows."""
-    return Size(name="demo", world=worlds.demo(), bank=BankConfig(codes=2048, tastes=32, rounds=1, steps=40))
+    return Size(
+        name="demo", world=worlds.demo(), bank=BankConfig(codes=2048, tastes=32, rounds=1, steps=40), trained=True
+    )
+
+
+def shipped() -> Size:
+    """What trains the networks that come with the code: some hours on one core."""
+    return replace(demo(), name="shipped", trained=False)
 
 
 def debug() -> Size:

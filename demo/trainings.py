@@ -15,6 +15,7 @@ from demo.children import ChildFailed, Children
 from demo.progress import Note, Progress, StepFailed, duration
 from demo.sizes import Size
 from fashion_nn import configs
+from fashion_nn.latent.bank import BankConfig
 from training import recipe, runs
 
 # What is trained side by side; in each lane one after another. About equally long at the size of the demonstration.
@@ -43,14 +44,6 @@ class Trainings:
         """Forget all runs."""
         for run in self.names().values():
             remove(self.store, runs.key(run) + "/")
-
-    def made(self, manifest: Mapping[str, Any]) -> bool:
-        """Whether a release is made of these runs as they are, with the seed bank of this size."""
-        known = {network: runs.read(self.store, run) for network, run in self.names().items()}
-        wanted = {network: {"run": each.run, "step": each.step} for network, each in known.items() if each}
-        trained = {network: each.metrics for network, each in known.items() if each}
-        bank = manifest["configs"].get("bank") == configs.to_json(self.size.bank)
-        return manifest["runs"] == wanted and manifest["metrics"] == trained and bank
 
     def carry_out(self, note: Note) -> None:
         """Train whatever is not trained yet. Raises StepFailed."""
@@ -124,6 +117,15 @@ class Trainings:
         """How long each run took when it was trained."""
         found = {network: runs.read(self.store, run) for network, run in self.names().items()}
         return ", ".join(f"{network} {duration(seconds_of(known))}" for network, known in found.items() if known)
+
+
+def made_of(manifest: Mapping[str, Any], names: Mapping[str, str], bank: BankConfig, store: ObjectStore) -> bool:
+    """Whether a release is made of these runs {network: run} as they are, with a seed bank as this one."""
+    known = {network: runs.read(store, run) for network, run in names.items()}
+    wanted = {network: {"run": each.run, "step": each.step} for network, each in known.items() if each}
+    trained = {network: each.metrics for network, each in known.items() if each}
+    same_bank = manifest["configs"].get("bank") == configs.to_json(bank)
+    return manifest["runs"] == wanted and manifest["metrics"] == trained and same_bank
 
 
 def finish(futures: Sequence[Future[None]]) -> None:

@@ -13,10 +13,12 @@ from typing import Protocol
 
 from cluster.keys import Key, KeyStore, taken_apart
 from cluster.object_store import StoreError
+from services import metrics
 from services.allowances import Leases
 from services.envelope import Envelope
 from services.errors import Forbidden, Unauthenticated, Unavailable
 from services.messages import FittingRequest, Message
+from services.meters import Meters
 
 NEEDS = {
     "score": "read",
@@ -91,8 +93,8 @@ class ForKeys:
 class KeyRing:
     """The keys of the bucket, as of a few seconds ago. Where it cannot be reached, as they were last."""
 
-    def __init__(self, store: KeyStore, logger: logging.Logger) -> None:
-        self._store, self._logger = store, logger
+    def __init__(self, store: KeyStore, logger: logging.Logger, meters: Meters) -> None:
+        self._store, self._logger, self._meters = store, logger, meters
         self._keys: dict[str, Key] = {}
         self._revoked: set[str] = set()
         self._asked = -float("inf")
@@ -136,6 +138,7 @@ class KeyRing:
             try:
                 await asyncio.to_thread(self._read_all)
             except StoreError as error:
+                self._meters.count(metrics.STORE_ERRORS, error.reason)
                 self._logger.warning("cannot read the keys: %s", error)
                 if not self._read:
                     self._asked = -float("inf")

@@ -14,8 +14,10 @@ from cluster.settings import Settings
 from services.designer import Designer
 from services.fitting_room import FittingRoom
 from services.gateway import PERMITS, Gateway
+from services.ingress import logging_config
 from services.limiter import Limiter
 from services.recommender import Recommender
+from services.scaling import replicas
 
 NAME = "atelier"
 IMPORT_PATH = "services.application:build"
@@ -50,25 +52,26 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "max_queued_requests": 1024,
     },
 }
-ALIKE = {"num_replicas": 1, "health_check_period_s": 5, "health_check_timeout_s": 30}
+ALIKE = {"health_check_period_s": 5, "health_check_timeout_s": 30}
 
 
 def build(settings: Settings) -> serve.Application:
-    """The application over the current release."""
-    keys = settings.api_keys == "required"
-    return compose(release=None, request_timeout_s=settings.request_timeout_s, keys=keys)
+    """The application over the current release, and each one promoted meanwhile.
 
-
-def compose(*, release: str | None, request_timeout_s: float, keys: bool = True) -> serve.Application:
-    """The application over a release, or over the current one. A replica that is to end finishes what it has.
-
-    keys: whether callers show one, so that somebody counts what each of them asks for.
+    A replica that is to end finishes what it has. Without keys nobody counts what each caller asks for.
     """
-    drains = {"graceful_shutdown_timeout_s": request_timeout_s + LAST_WORDS_S}
-    loaded = {"user_config": {"release": release}, **drains}
-    return Gateway.options(**ALIKE, **OPTIONS["Gateway"], **drains).bind(
-        Recommender.options(**ALIKE, **OPTIONS["Recommender"], **loaded).bind(),
-        Designer.options(**ALIKE, **OPTIONS["Designer"], **loaded).bind(),
-        FittingRoom.options(**ALIKE, **OPTIONS["FittingRoom"], **loaded).bind(),
-        Limiter.options(**ALIKE, **OPTIONS["Limiter"]).bind() if keys else None,
+    logs = logging_config(settings, calls=False)  # we write that line
+    drains = {"graceful_shutdown_timeout_s": settings.request_timeout_s + LAST_WORDS_S, "logging_config": logs}
+
+    def options(name: str) -> dict[str, Any]:
+        return {**ALIKE, **OPTIONS[name], **drains, **replicas(name, settings)}
+
+    loaded = {"user_config": {"release": None}}
+    keys = settings.api_keys == "required"
+    limits = {**ALIKE, **OPTIONS["Limiter"], "num_replicas": 1, "logging_config": logs}
+    return Gateway.options(**options("Gateway")).bind(
+        Recommender.options(**options("Recommender"), **loaded).bind(),
+        Designer.options(**options("Designer"), **loaded).bind(),
+        FittingRoom.options(**options("FittingRoom"), **loaded).bind(),
+        Limiter.options(**limits).bind() if keys else None,
     )

@@ -6,7 +6,7 @@ whole, until it is filed again. What is found is scored exactly.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import faiss
@@ -29,7 +29,8 @@ K = 100  # of the recall that is measured
 class Cells:
     """Rows of an array [n, D] that its owner holds, changes and lets grow; row numbers are its positions.
 
-    recall: of the best K rows, measured when it was made, the least of all filters.
+    recall: of the best K rows, measured when it was made, the least of all filters. Where LEAST rows
+    or fewer are allowed, it is 1.
     """
 
     def __init__(
@@ -54,7 +55,8 @@ class Cells:
         self._filed = n  # rows below this number have been in a list
         self._fresh: set[int] = set()
         self.cells = cells
-        self._reached = [self._tuned(rows, queries, allowed, recall) for allowed in (np.ones(n, dtype=bool), *filters)]
+        many = [allowed for allowed in filters if np.count_nonzero(allowed) > LEAST]
+        self._reached = self._tuned(rows, queries, [np.ones(n, dtype=bool), *many], recall)
         self.recall = min(reached.recall for reached in self._reached)
 
     def probes(self, share: float) -> int:
@@ -78,6 +80,8 @@ class Cells:
             candidates = np.flatnonzero(allowed)
         else:
             candidates = self._candidates(query, MORE * k, probes, allowed)
+            if len(candidates) < min(k, count):  # the cells that were searched hold too few
+                candidates = np.flatnonzero(allowed)
         scores = rows[candidates] @ query
         return candidates[largest(scores, k)]
 
@@ -97,9 +101,18 @@ class Cells:
         self._filed = max(self._filed, int(fresh[-1]) + 1)
         self._fresh.clear()
 
-    def _tuned(self, rows: Floats, queries: Floats, allowed: NDArray[np.bool_], wanted: float) -> "Reached":
-        """The fewest cells, by doubling, in which the share that is wanted of the best rows is met."""
-        best = [set(largest(np.where(allowed, rows @ query, -np.inf), K)) for query in queries]
+    def _tuned(
+        self, rows: Floats, queries: Floats, filters: Sequence[NDArray[np.bool_]], wanted: float
+    ) -> list["Reached"]:
+        """For each filter the fewest cells, by doubling, in which the share that is wanted of the best rows is met."""
+        best: list[list[set[int]]] = [[] for _ in filters]
+        for query in queries:
+            scores = rows @ query
+            for allowed, sets in zip(filters, best, strict=True):
+                sets.append(set(largest(np.where(allowed, scores, -np.inf), K)))
+        return [self._reach(queries, allowed, sets, wanted) for allowed, sets in zip(filters, best, strict=True)]
+
+    def _reach(self, queries: Floats, allowed: NDArray[np.bool_], best: Sequence[set[int]], wanted: float) -> "Reached":
         chosen = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
         probes = 1
         while True:

@@ -4,18 +4,20 @@ A face (HTTP, gRPC) translates into these requests and out of these answers and 
 """
 
 import asyncio
+import hashlib
 import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from services import messages, replies
 from services.calls import Caller
 from services.errors import NoRelease
 from services.outgoing import Outgoing
+from services.trials import Choice, NoTrials, Trials, named
 
 AnyReply = TypeVar("AnyReply", bound=replies.Reply)
 LARGEST_SEED = 2**31
@@ -74,6 +76,8 @@ class Core:
     outgoing: Outgoing
     caller: Caller
     logger: logging.Logger
+    trials: Trials = field(default_factory=NoTrials)
+    may_rest: frozenset[str] = frozenset()  # deployments that have no replica while nobody asks them
 
     def within(self, timeout_s: float | None) -> "Core":
         """The same for a caller whose patience ends after so many seconds; None for one who did not say."""
@@ -81,7 +85,9 @@ class Core:
 
     async def score(self, request: messages.ScoreRequest, request_id: str) -> messages.ScoreAnswer:
         """Preference scores. Raises UnknownShopper, UnknownItem."""
-        reply, asked = await self._ask(lambda: self.recommender.score.remote(request))
+        reply, asked = await self._ask(
+            lambda release: self.recommender.score.remote(request, release=release), named(request.shopper)
+        )
         scores = [
             messages.Score(item_id=item_id, score=score)
             for item_id, score in zip(request.items, reply.scores, strict=True)
@@ -90,7 +96,9 @@ class Core:
 
     async def recommend(self, request: messages.RecommendRequest, request_id: str) -> messages.RecommendAnswer:
         """The best items. Raises UnknownShopper, UnknownItem (a like), BadInput (a category)."""
-        reply, asked = await self._ask(lambda: self.recommender.recommend.remote(request))
+        reply, asked = await self._ask(
+            lambda release: self.recommender.recommend.remote(request, release=release), named(request.shopper)
+        )
         items = await asked.encoding(self._offers(reply.offers, request.inline))
         return messages.RecommendAnswer(items=items, **asked.facts(request_id))
 
@@ -119,8 +127,14 @@ class Core:
         }
         call = calls[type(request)](request, request_id)
         watching, began = self.designer.watch.options(stream=True), time.perf_counter()
-        until = self._until()
-        stream = self.caller.stream(lambda: watching.remote(*call.arguments(), until=until), logger=self.logger)
+        until, choice = self._until(), self._choice(call.who)
+        stream = self.caller.stream(
+            choice.asked(
+                lambda release: watching.remote(*call.arguments(release), **call.options(release), until=until)
+            ),
+            logger=self.logger,
+            turning=choice.turn,
+        )
         async with aclosing(stream) as telling:
             async for told in telling:
                 if isinstance(told, replies.Accepted):
@@ -134,7 +148,10 @@ class Core:
         """A garment on a person. Raises BadInput, TooLarge, UnknownItem, UnknownDesign."""
         worn, wanted = request.worn, request.wanted
         reply, asked = await self._ask(
-            lambda: self.fitting_room.try_on.remote(request, self._item_of(worn), self._item_of(wanted))
+            lambda release: self.fitting_room.try_on.remote(
+                request, self._item_of(worn, release), self._item_of(wanted, release), release=release
+            ),
+            hashlib.sha256(request.person.data).hexdigest(),
         )
         (fitted,) = await asked.encoding(self._fittings(reply.fitted))
         return messages.TryOnAnswer(fitting=fitted, **asked.facts(request_id))
@@ -143,9 +160,13 @@ class Core:
         """Recommended or designed, then painted: the offers go to the fitting room without passing here."""
         request, until = seeded(request), self._until()
         reply, asked = await self._ask(
-            lambda: self.fitting_room.fit.remote(
-                request, self._offered_for(request, until), self._item_of(request.worn)
-            )
+            lambda release: self.fitting_room.fit.remote(
+                request,
+                self._offered_for(request, until, release),
+                self._item_of(request.worn, release),
+                release=release,
+            ),
+            named(request.shopper),
         )
         offers = await asked.encoding(self._offers(reply.offers, request.inline))
         fitted = await asked.encoding(self._fittings(reply.fitted))
@@ -157,7 +178,7 @@ class Core:
 
     async def item(self, item_id: str, request_id: str, *, inline: bool = False) -> messages.ItemAnswer:
         """One catalogue entry. Raises UnknownItem."""
-        reply, asked = await self._ask(lambda: self.recommender.item.remote(item_id))
+        reply, asked = await self._ask(lambda release: self.recommender.item.remote(item_id, release=release))
         (item,) = await asked.encoding(self._offers(reply.offers, inline))
         return messages.ItemAnswer(item=item, **asked.facts(request_id))
 
@@ -166,7 +187,7 @@ class Core:
     ) -> messages.PutItemAnswer:
         """Add or replace an item; once, however often it is asked for with one token. Raises BadInput, TooLarge."""
         token = token or secrets.token_hex(16)  # one for all tries: what an earlier one has done is not done again
-        reply, asked = await self._ask(lambda: self.recommender.put_item.remote(item_id, request, token))
+        reply, asked = await self._ask(lambda _: self.recommender.put_item.remote(item_id, request, token))
         (item,) = await asked.encoding(self._offers([reply.offer], request.inline))
         return messages.PutItemAnswer(item=item, outcome=reply.outcome, record=reply.number, **asked.facts(request_id))
 
@@ -175,14 +196,14 @@ class Core:
     ) -> messages.DeleteItemAnswer:
         """Take an item out of the catalogue; once, as it is put. Raises UnknownItem where there never was one."""
         token = token or secrets.token_hex(16)
-        reply, asked = await self._ask(lambda: self.recommender.delete_item.remote(item_id, token))
+        reply, asked = await self._ask(lambda _: self.recommender.delete_item.remote(item_id, token))
         return messages.DeleteItemAnswer(
             item_id=item_id, outcome=reply.outcome, record=reply.number, **asked.facts(request_id)
         )
 
     async def release(self, request_id: str) -> messages.ReleaseAnswer:
         """What serves. Raises NoRelease."""
-        reply, asked = await self._ask(lambda: self.recommender.contents.remote())
+        reply, asked = await self._ask(lambda _: self.recommender.contents.remote())
         return messages.ReleaseAnswer(
             deployments=await self.deployments(),
             categories=list(reply.categories),
@@ -195,12 +216,13 @@ class Core:
         )
 
     async def deployments(self) -> dict[str, str | None]:
-        """The release id that each deployment serves; None where it has none."""
+        """The release id that each deployment serves; None where it has none. Those that may rest are let rest."""
         handles = {
             "recommender": self.recommender,
             "designer": self.designer,
             "fitting_room": self.fitting_room,
         }
+        handles = {name: handle for name, handle in handles.items() if name not in self.may_rest}
         quick = replace(self.caller, timeout_s=min(READY_S, self.caller.timeout_s), tries=1)
         found = await asyncio.gather(
             *(quick(handle.release_id.remote, logger=self.logger) for handle in handles.values())
@@ -224,7 +246,8 @@ class Core:
 
         return DesignerCall(
             method=self.designer.design,
-            arguments=lambda: (request, self.recommender.taste.remote(request.shopper)),
+            who=named(request.shopper),
+            arguments=lambda release: (request, self.recommender.taste.remote(request.shopper, release=release)),
             told=told,
         )
 
@@ -240,10 +263,11 @@ class Core:
 
         return DesignerCall(
             method=self.designer.alter,
-            arguments=lambda: (
+            who=named(request.shopper),
+            arguments=lambda release: (
                 request,
-                self.recommender.taste.remote(request.shopper),
-                self._item_of(request.picture),
+                self.recommender.taste.remote(request.shopper, release=release),
+                self._item_of(request.picture, release),
             ),
             told=told,
         )
@@ -257,17 +281,21 @@ class Core:
 
         return DesignerCall(
             method=self.designer.variations,
-            arguments=lambda: (
+            who=None if request.shopper is None else named(request.shopper),
+            arguments=lambda release: (
                 request,
-                None if request.shopper is None else self.recommender.taste.remote(request.shopper),
-                self._item_of(request.picture),
+                None if request.shopper is None else self.recommender.taste.remote(request.shopper, release=release),
+                self._item_of(request.picture, release),
             ),
+            options=lambda release: {"release": release},
             told=told,
         )
 
     async def _answered(self, call: "DesignerCall") -> Any:
         until = self._until()
-        _, asked = await self._ask(lambda: call.method.remote(*call.arguments(), until=until))
+        _, asked = await self._ask(
+            lambda release: call.method.remote(*call.arguments(release), **call.options(release), until=until), call.who
+        )
         return await call.told(asked)
 
     def _until(self) -> float:
@@ -283,23 +311,30 @@ class Core:
             step=told.step, steps=told.steps, score=told.score, realism=told.realism, picture=picture
         )
 
-    def _offered_for(self, request: messages.FittingRequest, until: float) -> Awaitable[replies.Offers]:
+    def _offered_for(
+        self, request: messages.FittingRequest, until: float, release: str | None
+    ) -> Awaitable[replies.Offers]:
         if request.source == "recommend":
-            return self.recommender.recommend.remote(request.recommendation())
-        taste = self.recommender.taste.remote(request.shopper)
+            return self.recommender.recommend.remote(request.recommendation(), release=release)
+        taste = self.recommender.taste.remote(request.shopper, release=release)
         return self.designer.design.remote(request.design(), taste, until=until)
 
-    def _item_of(self, picture: messages.PictureInput | None) -> Awaitable[replies.Offers] | None:
+    def _item_of(self, picture: messages.PictureInput | None, release: str | None) -> Awaitable[replies.Offers] | None:
         """The catalogue's entry on its way to the deployment that needs its picture."""
         if picture is None or picture.item_id is None:
             return None
-        return self.recommender.item.remote(picture.item_id)
+        return self.recommender.item.remote(picture.item_id, release=release)
+
+    def _choice(self, who: str | None) -> Choice:
+        return Choice(None if who is None else self.trials.candidate_for(who))
 
     async def _call(self, call: Callable[[], Awaitable[Any]]) -> tuple[Any, float]:
         return await self.caller(call, logger=self.logger)
 
-    async def _ask(self, call: Callable[[], Awaitable[Any]]) -> tuple[Any, "Asked"]:
-        reply, took_ms = await self._call(call)
+    async def _ask(self, call: Callable[[str | None], Awaitable[Any]], who: str | None = None) -> tuple[Any, "Asked"]:
+        """A call for somebody, which is told the release to ask for; None for the one that serves."""
+        choice = self._choice(who)
+        reply, took_ms = await self.caller(choice.asked(call), logger=self.logger, turning=choice.turn)
         return reply, Asked(reply=reply, took_ms=took_ms)
 
     async def _offers(self, offers: Sequence[replies.Offer], inline: bool) -> list[messages.Message]:
@@ -348,8 +383,10 @@ class DesignerCall:
     """A call of the Designer that can also be watched."""
 
     method: Method
-    arguments: Callable[[], tuple[Any, ...]]  # made anew for every try: replies on their way are among them
+    who: str | None  # asks; None where it is nobody in particular
+    arguments: Callable[[str | None], tuple[Any, ...]]  # made anew for every try: replies on their way are among them
     told: Callable[[Asked], Awaitable[messages.Answer]]
+    options: Callable[[str | None], dict[str, Any]] = lambda release: {}
 
 
 Seeded = TypeVar(

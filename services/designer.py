@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from ray import serve
@@ -18,22 +18,23 @@ from fashion_nn.latent import Ascended, EngineConfig, Plan, Scores
 from fashion_nn.latent.engine import DeadlinePassed, Progress
 from fashion_nn.latent.loop import Stopped
 from fashion_nn.latent.scheduler import Full
-from services import replies
+from services import metrics, replies
 from services.altering import Subject, alteration, variations
-from services.deployment import ReleaseDeployment
+from services.deployment import ReleaseDeployment, called
 from services.designing import Studio, load_studio
 from services.devices import replica_device
 from services.errors import DeadlineExceeded, Overloaded, TurningRelease, Unexpected
-from services.gauges import Gauges
 from services.incoming import DesignRecord, incoming
 from services.messages import AlterRequest, DesignRequest, PictureInput, VariationsRequest
+from services.meters import Reading
 from services.replies import LoosePicture, OfferedDesign, Offers, StoredPicture, Taste, Work
 from services.watching import Watcher, watched
 
 Result = TypeVar("Result")
 ANSWER_S = 3.0  # kept of a request's time for pictures and transport, but no more than
-ANSWER_SHARE = 0.1  # ... of it
-SHOW_S = 2.0  # between two reports to Ray's metrics
+ANSWER_SHARE = 0.1  # ... of it, and no less than
+TRANSPORT_S = 0.15  # ... beyond what pictures took lately, up to half of the time there is
+LATELY = 0.9  # what is left of a longer time at the next request
 
 
 @serve.deployment
@@ -44,9 +45,10 @@ class Designer(ReleaseDeployment[Studio]):
         super().__init__(
             lambda release: load_studio(release, replica_device(), engine_config(self.settings)), Studio.close
         )
-        self.incoming = incoming(self.settings)
-        self._showing: asyncio.Task[None] | None = None
+        self.incoming = incoming(self.settings, self.meters)
+        self._telling_s = 0.0  # what it took lately to make and keep an answer's pictures
 
+    @called
     async def design(
         self, request: DesignRequest, taste: Taste, *, until: float | None = None, watcher: Watcher | None = None
     ) -> Offers:
@@ -62,6 +64,7 @@ class Designer(ReleaseDeployment[Studio]):
         work = taste.work + Work(compute_ms=compute_ms, encode_ms=encode_ms)
         return Offers(offers=best_first(offers), release=taste.release, work=work)
 
+    @called
     async def alter(
         self,
         request: AlterRequest,
@@ -82,19 +85,23 @@ class Designer(ReleaseDeployment[Studio]):
         work = taste.work + Work(compute_ms=compute_ms, encode_ms=opened_ms + planned_ms + kept_ms)
         return replies.Alteration(reconstruction=reconstruction, stages=tuple(stages), release=taste.release, work=work)
 
+    @called
     async def variations(
         self,
         request: VariationsRequest,
         taste: Taste | None,
         item: Offers | None,
         *,
+        release: str | None = None,
         until: float | None = None,
         watcher: Watcher | None = None,
     ) -> Offers:
-        """A picture's neighbours: by score for a shopper, without one the likeliest first. Raises as `alter`."""
+        """A picture's neighbours: by score for a shopper, without one the likeliest first. Raises as `alter`.
+
+        release: which one to use where there is no taste to tell; None for the one that serves.
+        """
         deadline = self._deadline(until)
-        release = self.shelf.current()[0] if taste is None else taste.release
-        studio = self.shelf.of(release)
+        release, studio = self.shelf.chosen(release if taste is None else taste.release)
         subject, opened_ms = await self._subject(studio, request, taste, item)
         plan, planned_ms = await self.on_pictures(variations, subject, request)
         found, compute_ms = await self._carried_out(studio, plan, deadline, watcher)
@@ -114,31 +121,32 @@ class Designer(ReleaseDeployment[Studio]):
         taste: Taste | None,
         item: Offers | None = None,
         *,
+        release: str | None = None,
         until: float | None = None,
+        trace: str | None = None,
     ) -> AsyncIterator[replies.Accepted | replies.Progress | replies.Reply]:
         """The call for such a request: that it was taken, how far it is, and its reply at last. Raises as the call."""
         match request:
             case DesignRequest():
-                call = partial(self.design, request, taste, until=until)
+                call = partial(self.design, request, taste, until=until, trace=trace)
             case AlterRequest():
-                call = partial(self.alter, request, taste, item, until=until)
+                call = partial(self.alter, request, taste, item, until=until, trace=trace)
             case VariationsRequest():
-                call = partial(self.variations, request, taste, item, until=until)
+                call = partial(self.variations, request, taste, item, release=release, until=until, trace=trace)
         async with aclosing(watched(call)) as telling:
             async for told in telling:
                 if isinstance(told, Progress):
                     told, _ = await self.on_pictures(_shown, told, taste is not None)
                 yield told
 
-    async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """See `ReleaseDeployment.reconfigure`."""
-        await super().reconfigure(user_config)
-        if self._showing is None:
-            self._showing = asyncio.create_task(self._show())
-
     async def load(self) -> replies.Load | None:
         """How busy the engine of the release that serves is; None where there is no release."""
-        return None if self.shelf.release_id is None else self.shelf.current()[1].load()
+        return self._load()
+
+    def readings(self) -> list[Reading]:
+        """See `ReleaseDeployment.readings`. What a new release's engine counts begins anew."""
+        load = self._load()
+        return super().readings() + ([] if load is None else engine_readings(load))
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What Serve's autoscaling policies may go by: rows are what the Designer is short of, not requests."""
@@ -150,28 +158,25 @@ class Designer(ReleaseDeployment[Studio]):
         """Serve's call once the requests under way are done, before the replica's process ends."""
         await asyncio.gather(*(asyncio.to_thread(studio.loop.stop) for studio in self.shelf.held()))
 
-    async def _show(self) -> None:
-        gauges = Gauges()
-        while True:
-            load = await self.load()
-            if load is not None:
-                gauges.show(load)
-            await asyncio.sleep(SHOW_S)
+    def _load(self) -> replies.Load | None:
+        return None if self.shelf.release_id is None else self.shelf.current()[1].load()
 
     def _deadline(self, until: float | None) -> float:
         """On the engine's clock: when work on a request that comes now has to end for its caller to get an answer."""
         left = math.inf if until is None else max(0.0, until - time.time())
         limit = min(self.settings.request_timeout_s, left)
-        return time.monotonic() + limit - min(ANSWER_S, ANSWER_SHARE * limit)
+        kept = max(min(ANSWER_S, ANSWER_SHARE * limit), TRANSPORT_S + self._telling_s)
+        return time.monotonic() + limit - min(kept, limit / 2)
 
     async def _carried_out(
         self, studio: Studio, plan: Plan[Result], deadline: float, watcher: Watcher | None
     ) -> tuple[Result, float]:
         """What a plan comes to, and the milliseconds that it held slots. Who is cancelled meanwhile frees them."""
+        asked_ns = time.time_ns()
         try:
             coming = studio.loop.submit(plan, deadline=deadline, listener=watcher and watcher.tell)
         except Full as error:
-            raise Overloaded(str(error), retry_after_s=studio.retry_after_s()) from error
+            raise Overloaded(str(error), retry_after_s=studio.retry_after_s(), full="rows") from error
         except Stopped as error:
             raise TurningRelease(f"release {studio.release.id} is being left", retry_after_s=1) from error
         if watcher is not None:
@@ -187,7 +192,9 @@ class Designer(ReleaseDeployment[Studio]):
         except Exception as error:
             self.logger.exception("an ascent failed")
             raise Unexpected("the ascent failed") from error
-        return found, 1000 * coming.task.held_s
+        held_ms = 1000 * coming.task.held_s
+        self.traces.worked(asked_ns, held_ms)
+        return found, held_ms
 
     async def _subject(
         self, studio: Studio, request: AlterRequest | VariationsRequest, taste: Taste | None, item: Offers | None
@@ -232,7 +239,9 @@ class Designer(ReleaseDeployment[Studio]):
         told = await asyncio.gather(
             *(self.on_pictures(self._design, code, scores, category, release, keep, scored) for code, scores in rows)
         )
-        return [design for design, _ in told], 1000 * (time.perf_counter() - began)
+        took_s = time.perf_counter() - began
+        self._telling_s = max(took_s, LATELY * self._telling_s)
+        return [design for design, _ in told], 1000 * took_s
 
     def _design(
         self, code: Tensor, scores: Scores, category: str, release: str, keep: bool, scored: bool
@@ -263,6 +272,24 @@ def _shown(progress: Progress, scored: bool) -> replies.Progress:
         realism=progress.realism,
         picture=LoosePicture(data=picture, media_type="image/jpeg"),
     )
+
+
+def engine_readings(load: replies.Load) -> list[Reading]:
+    """The engine's load as metrics."""
+    rows = {
+        "running": load.running_rows,
+        "waiting": load.waiting_rows - load.suspended_rows,
+        "suspended": load.suspended_rows,
+    }
+    return [
+        *(Reading(metrics.ENGINE_ROWS, count, (state,)) for state, count in rows.items()),
+        Reading(metrics.ENGINE_SLOTS, load.slots),
+        Reading(metrics.ENGINE_STEPS, load.steps),
+        Reading(metrics.ENGINE_ROW_STEPS, load.row_steps),
+        Reading(metrics.ENGINE_SECONDS, load.networks_s, ("networks",)),
+        Reading(metrics.ENGINE_SECONDS, load.scheduling_s, ("scheduling",)),
+        *(Reading(metrics.ENGINE_ENDINGS, count, (ending,)) for ending, count in load.endings.items()),
+    ]
 
 
 def engine_config(settings: Settings) -> EngineConfig:

@@ -109,11 +109,13 @@ class Studio:
             memory_bytes=engine.memory_bytes,
             precision=str(engine.dtype).removeprefix("torch."),
             waiting_rows=self.loop.waiting_rows,
+            suspended_rows=self.loop.suspended_rows,
             running_rows=self.loop.running_rows,
             steps=stats.steps,
             row_steps=stats.row_steps,
             most_rows=stats.most_rows,
-            overhead=stats.other_s / max(stats.run_s + stats.other_s, 1e-9),
+            networks_s=stats.run_s,
+            scheduling_s=stats.other_s,
             endings={ending.name.lower(): count for ending, count in stats.endings.items()},
         )
 

@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -12,8 +12,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.accounts import Account, Accounts
 from services.envelope import REQUEST_ID, opened
 from services.errors import Overloaded, ServiceError, SlowBody, Unauthenticated, Unexpected, problem, too_large
+from services.traces import TRACEPARENT
 
 RETRY_AFTER_S = 1
 
@@ -28,7 +30,7 @@ class Permits:
     def one(self):
         """Holds a permit. Raises Overloaded."""
         if not self.free:
-            raise Overloaded(f"{self.count} requests are under way", retry_after_s=RETRY_AFTER_S)
+            raise Overloaded(f"{self.count} requests are under way", retry_after_s=RETRY_AFTER_S, full="permits")
         self.free -= 1
         try:
             yield
@@ -37,9 +39,9 @@ class Permits:
 
 
 class Door:
-    """ASGI middleware. It leaves the request's id, which Ray Serve echoes, and its envelope in `scope["state"]`.
+    """ASGI middleware. It leaves the request's id, which Ray Serve echoes, its envelope and its account in its state.
 
-    Paths in `open_paths` need no permit: they tell how things are when there is none left.
+    Paths in `open_paths` need no permit and have no account: they tell how things are when there is none left.
     """
 
     def __init__(
@@ -51,10 +53,13 @@ class Door:
         max_body_s: float,
         logger: logging.Logger,
         open_paths: frozenset[str],
+        accounts: Accounts,
+        call_of: Callable[[Scope], str],
     ) -> None:
         self.app, self.permits = app, permits
         self.max_body_bytes, self.max_body_s = max_body_bytes, max_body_s
         self.logger, self.open_paths = logger, open_paths
+        self.accounts, self.call_of = accounts, call_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,15 +68,31 @@ class Door:
         request_id = headers.get(REQUEST_ID) or uuid.uuid4().hex
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        begun = _Begun(send)
+        if scope["path"] in self.open_paths:
+            return await self._answered(scope, receive, send, headers, nullcontext())
+        call = self.call_of(scope)
+        with self.accounts.of(call, "http", request_id=request_id, trace=headers.get(TRACEPARENT)) as account:
+            state["account"] = account
+            await self._answered(scope, receive, send, headers, self.permits.one())
+
+    async def _answered(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: Headers,
+        permit: AbstractContextManager[None],
+    ) -> None:
+        state, begun = scope["state"], _Begun(send)
+        request_id = state["request_id"]
         try:
             state["envelope"] = opened(headers, request_id)
             self._check_length(headers)
             limited = _Limited(receive, self.max_body_bytes, self.max_body_s)
-            if scope["path"] in self.open_paths:
-                return await self.app(scope, limited, begun)
-            with self.permits.one():
+            with permit:
                 await self.app(scope, limited, begun)
+            if "account" in state:
+                state["account"].responded(begun.status)
         except ServiceError as error:
             await problem_response(error, scope)(scope, receive, send)
         except ClientDisconnect:
@@ -110,19 +131,26 @@ class _Limited:
 
 
 class _Begun:
-    """A `send` that remembers whether the response has begun."""
+    """A `send` that remembers whether the response has begun, and its status."""
 
     def __init__(self, send: Send) -> None:
-        self.send, self.begun = send, False
+        self.send, self.begun, self.status = send, False, 0
 
     async def __call__(self, message: Message) -> None:
         self.begun = True
+        self.status = message.get("status", self.status)
         await self.send(message)
+
+
+def account_of(scope: Mapping[str, Any]) -> Account:
+    """The account of a request; one that nobody reads where it has none."""
+    return scope.get("state", {}).get("account") or Account(call="", face="http")
 
 
 def problem_response(error: ServiceError, scope: Mapping[str, Any]) -> JSONResponse:
     """The RFC 9457 answer to an error, with Retry-After where the error names a time."""
     request_id = scope.get("state", {}).get("request_id", "")
+    account_of(scope).refused(error)
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"

@@ -47,8 +47,13 @@ def opened(headers: Mapping[str, str], request_id: str) -> Envelope:
     )
 
 
+def sound(value: str) -> bool:
+    """Whether it may be an id."""
+    return SOUND.fullmatch(value) is not None
+
+
 def _sound(value: str | None, name: str) -> str | None:
-    if value is not None and not SOUND.fullmatch(value):
+    if value is not None and not sound(value):
         raise bad_input(name, f"{len(value)} characters", "1 to 128 visible ASCII characters")
     return value
 

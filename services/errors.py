@@ -119,7 +119,10 @@ class NoRelease(ServiceError):
 
 
 class TurningRelease(Unavailable):
-    """Two deployments are at different releases for a moment: the next try should find them at one."""
+    """Two deployments are at different releases for a moment: the next try should find them at one.
+
+    The fact `serves` tells the release of the one that refused, which the other may have kept.
+    """
 
     title = "Release being changed"
 

@@ -11,6 +11,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Send
 
 from services import messages
+from services.door import account_of
 from services.errors import ServiceError, Unexpected, problem
 
 MEDIA_TYPE = "text/event-stream"
@@ -43,17 +44,21 @@ class Events(StreamingResponse):
 async def _written(
     first: Told, told: AsyncGenerator[Told, None], scope: Mapping[str, Any], logger: logging.Logger
 ) -> AsyncIterator[str]:
-    request_id = scope.get("state", {}).get("request_id", "")
+    request_id, account = scope.get("state", {}).get("request_id", ""), account_of(scope)
     try:
         yield _event(first)
         async with aclosing(_kept_alive(told)) as rest:
             async for each in rest:
                 yield ": waiting\n\n" if each is None else _event(each)
+                if isinstance(each, messages.Answer):
+                    account.answered(each)
     except ServiceError as error:
+        account.refused(error)
         yield _problem(error, scope["path"], request_id)
     except Exception:
         logger.exception("request %s to %s failed", request_id, scope["path"])
         fault = Unexpected("something went wrong on our side; the request id finds it in our log")
+        account.refused(fault)
         yield _problem(fault, scope["path"], request_id)
 
 

@@ -8,7 +8,8 @@ from ray import serve
 from torch import Tensor
 
 from fashion_nn import pictures
-from services.deployment import ReleaseDeployment
+from services import metrics
+from services.deployment import ReleaseDeployment, called
 from services.devices import replica_device
 from services.errors import ServiceError
 from services.fitting import Fitter, Job, Painted, load_fitter, paste
@@ -35,11 +36,17 @@ class FittingRoom(ReleaseDeployment[Fitter]):
 
     def __init__(self) -> None:
         super().__init__(lambda release: load_fitter(release, replica_device()))
-        self.incoming = incoming(self.settings)
+        self.incoming = incoming(self.settings, self.meters)
 
-    async def try_on(self, request: TryOnRequest, worn: Offers | None, wanted: Offers | None) -> Fittings:
-        """One garment on a person. Raises BadInput, TooLarge, UnknownDesign."""
-        release, fitter = self.shelf.current()
+    @called
+    async def try_on(
+        self, request: TryOnRequest, worn: Offers | None, wanted: Offers | None, *, release: str | None = None
+    ) -> Fittings:
+        """One garment on a person. Raises BadInput, TooLarge, UnknownDesign, TurningRelease.
+
+        release: which one to use, here as below; None for the one that serves.
+        """
+        release, fitter = self.shelf.chosen(release)
         opened, opened_ms = await self.on_pictures(self._opened, fitter, request, worn)
         garment, garment_ms = await self.on_pictures(self._garment, request.wanted, wanted)
         place, place_ms = await self.on_pictures(self._place, fitter, request.mask, opened.image)
@@ -47,9 +54,12 @@ class FittingRoom(ReleaseDeployment[Fitter]):
         work += Work(encode_ms=opened_ms + garment_ms + place_ms)
         return Fittings(fitted=(fitted,), release=release, work=work)
 
-    async def fit(self, request: FittingRequest, offers: Offers, worn: Offers | None) -> Fittings:
-        """One offer after another on a person, in one pass where there is room. Raises BadInput, TooLarge."""
-        release, fitter = self.shelf.current()
+    @called
+    async def fit(
+        self, request: FittingRequest, offers: Offers, worn: Offers | None, *, release: str | None = None
+    ) -> Fittings:
+        """One offer after another on a person, in one pass where there is room. Raises as `try_on`."""
+        release, fitter = self.shelf.chosen(release)
         opened, opened_ms = await self.on_pictures(self._opened, fitter, request, worn)
         keys = [offer.picture.key for offer in offers.offers]
         garments = await asyncio.gather(*(self.on_pictures(self.incoming.stored, key) for key in keys))
@@ -62,7 +72,7 @@ class FittingRoom(ReleaseDeployment[Fitter]):
     ) -> tuple[FittedPicture, Work]:
         wanted, seen_ms = await self.on_pictures(fitter.seen, garment)
         job = Job(person=opened.seen, worn=opened.worn, wanted=wanted, mask=place, group=opened.group)
-        painted, compute_ms = await self._pass((fitter, job))
+        painted, compute_ms = await self.worked(self._pass((fitter, job)))
         if isinstance(painted, ServiceError):
             raise painted
         fitted, encode_ms = await self.on_pictures(_encoded, fitter, opened.image, painted, garment, format)
@@ -70,7 +80,8 @@ class FittingRoom(ReleaseDeployment[Fitter]):
 
     @serve.batch(max_batch_size=MAX_JOBS_PER_PASS, batch_wait_timeout_s=WAIT_S)
     async def _pass(self, jobs: list[tuple[Fitter, Job]]) -> list[tuple[Painted | ServiceError, float]]:
-        painted, compute_ms = await self.in_networks(_painted, jobs)
+        self.meters.observe(metrics.BATCH_JOBS, len(jobs))
+        painted, compute_ms = await self.together_in_networks(_painted, jobs)
         return [(each, compute_ms) for each in painted]
 
     def _opened(self, fitter: Fitter, request: TryOnRequest | FittingRequest, worn: Offers | None) -> Opened:

@@ -8,18 +8,26 @@ from ray import serve
 
 from cluster.keys import KeyStore
 from cluster.object_store import open_store
+from cluster.releases import ReleaseStore
 from cluster.settings import Settings
+from services import metrics
 from services.access import ForKeys, ForThisMachine, Guard, KeyRing
+from services.accounts import Accounts
 from services.allowances import Leases
 from services.calls import Caller
 from services.core import Core
 from services.door import Permits
 from services.grpc_face import GrpcFace, Rpcs
 from services.http_face import face
+from services.meters import Meters, Reading, Teller
 from services.outgoing import Outgoing
+from services.picture_cache import PictureCache
+from services.traces import replica_traces
+from services.trials import FollowedTrials
 
 LOGGER = "ray.serve"
 PERMITS = 64  # requests under way in one replica, over both faces; beyond them 429 at once
+RESTING = {"designer": "Designer", "fitting_room": "FittingRoom"}  # may have no replica, as the settings have it
 WATCHERS = 8  # of the replica's health over gRPC
 
 
@@ -32,25 +40,31 @@ class Gateway(GrpcFace):
         settings = Settings()
         logger = logging.getLogger(LOGGER)
         store = open_store(settings.bucket_url, settings)
+        meters, traces = Meters(), replica_traces()
+        permits = Permits(PERMITS)
         core = Core(
-            recommender=recommender,
-            designer=designer,
-            fitting_room=fitting_room,
+            recommender=traces.handle(recommender),
+            designer=traces.handle(designer),
+            fitting_room=traces.handle(fitting_room),
             outgoing=Outgoing(
                 store=store,
+                cache=PictureCache(store, settings.picture_cache_bytes, meters),
                 expires_s=settings.signed_url_expires_s,
                 signs=settings.folder is None,
             ),
-            caller=Caller(timeout_s=settings.request_timeout_s),
+            caller=Caller(timeout_s=settings.request_timeout_s, meters=meters),
             logger=logger,
+            trials=FollowedTrials(ReleaseStore(store).last, logger),
+            may_rest=frozenset(name for name, deployment in RESTING.items() if not settings.replicas(deployment)[0]),
         )
         guard: Guard = ForThisMachine()
         if settings.api_keys == "required":
-            guard = ForKeys(KeyRing(KeyStore(store), logger), Leases(limiter.take.remote, logger))
-        permits = Permits(PERMITS)
+            guard = ForKeys(KeyRing(KeyStore(store), logger, meters), Leases(limiter.take.remote, logger))
+        accounts = Accounts(logger=logger, meters=meters, traces=traces, lines=settings.log_format == "json")
         self.rpcs = Rpcs(
             core=core,
             guard=guard,
+            accounts=accounts,
             permits=permits,
             watchers=Permits(WATCHERS),
             tls=settings.grpc_tls_port is not None,
@@ -59,9 +73,21 @@ class Gateway(GrpcFace):
             logger=logger,
         )
         self._face = face(
-            core, guard=guard, max_picture_bytes=settings.max_picture_bytes, permits=permits, logger=logger
+            core,
+            guard=guard,
+            max_picture_bytes=settings.max_picture_bytes,
+            permits=permits,
+            accounts=accounts,
+            logger=logger,
         )
+        meters.read_from(lambda: readings(permits))
+        Teller(meters, logger).start()
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         """The ASGI application, which Serve asks for once the replica is made."""
         return self._face
+
+
+def readings(permits: Permits) -> list[Reading]:
+    """How much is under way, and how much can be."""
+    return [Reading(metrics.IN_FLIGHT, permits.count - permits.free), Reading(metrics.PERMITS, permits.count)]

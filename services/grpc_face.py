@@ -6,10 +6,11 @@ why, since of what is raised Serve passes on no trailers.
 """
 
 import asyncio
+import dataclasses
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -22,18 +23,21 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, Ret
 from google.rpc.status_pb2 import Status
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse, HealthListResponse
 from pydantic_core import to_json
+from ray.serve import context as serving
 from ray.serve.grpc_util import RayServegRPCContext
 
 from services import messages
 from services.access import Admission, Guard
+from services.accounts import Account, Accounts
 from services.bodies import check_sizes
 from services.checking import checked
 from services.core import Core
 from services.door import Permits
-from services.envelope import REQUEST_ID, Envelope, opened
+from services.envelope import REQUEST_ID, Envelope, opened, sound
 from services.errors import Forbidden, ServiceError, TooLarge, Unexpected, UnknownService
 from services.protobufs import fields_of, parsed, written
 from services.protos import atelier_pb2 as wire
+from services.traces import TRACEPARENT
 
 DOMAIN = "atelier"
 SERVICES = ("", wire.DESCRIPTOR.services_by_name["Atelier"].full_name)  # the former stands for all
@@ -49,6 +53,7 @@ class Rpcs:
 
     core: Core
     guard: Guard
+    accounts: Accounts
     permits: Permits
     watchers: Permits  # of health, who show no key
     tls: bool  # whether what comes in clear is refused
@@ -58,25 +63,39 @@ class Rpcs:
 
     async def answered(self, rpc: "Rpc", data: bytes, context: RayServegRPCContext) -> Protobuf:
         """What a call comes to, or an empty answer beside an error in the context."""
-        try:
-            with self.permits.one():
-                found = written(await rpc.call(await self._asked(rpc, data, context)), rpc.answer)
-                self._check_size(found)
-        except Exception as error:
-            self._refuse(error, context)
-            return rpc.answer()
-        return found
+        with self._account(rpc, context) as account:
+            try:
+                with self.permits.one():
+                    answer = await rpc.call(await self._asked(rpc, data, context))
+                    found = written(answer, rpc.answer)
+                    self._check_size(found)
+            except Exception as error:
+                self._refuse(error, context, account)
+                return rpc.answer()
+            account.answered(answer)
+            return found
 
     async def told(self, rpc: "Rpc", data: bytes, context: RayServegRPCContext) -> AsyncIterator[Protobuf]:
         """What those who watch a call are told, or an empty event beside an error in the context."""
-        try:
-            with self.permits.one():
-                async with aclosing(rpc.call(await self._asked(rpc, data, context))) as telling:
-                    async for each in telling:
-                        yield _event(rpc.answer, each)
-        except Exception as error:
-            self._refuse(error, context)
-            yield rpc.answer()
+        with self._account(rpc, context) as account:
+            try:
+                with self.permits.one():
+                    async with aclosing(rpc.call(await self._asked(rpc, data, context))) as telling:
+                        async for each in telling:
+                            yield _event(rpc.answer, each)
+                            if isinstance(each, messages.Answer):
+                                account.answered(each)
+            except Exception as error:
+                self._refuse(error, context, account)
+                yield rpc.answer()
+
+    @contextmanager
+    def _account(self, rpc: "Rpc", context: RayServegRPCContext) -> Iterator[Account]:
+        """The call's account. From here on Serve's logs have the id that the caller chose, in every deployment."""
+        given = headers(context)
+        request_id = adopted(given.get(REQUEST_ID) or own_request_id(context))
+        with self.accounts.of(rpc.operation, "grpc", request_id=request_id, trace=given.get(TRACEPARENT)) as account:
+            yield account
 
     async def _asked(self, rpc: "Rpc", data: bytes, context: RayServegRPCContext) -> "Asked":
         if self.tls and not encrypted(context):
@@ -94,11 +113,12 @@ class Rpcs:
             limit = f"{self.max_message_bytes} bytes"
             raise TooLarge(f"the answer would be {size} bytes, but at most {limit} are sent", value=size, limit=limit)
 
-    def _refuse(self, error: Exception, context: RayServegRPCContext) -> None:
+    def _refuse(self, error: Exception, context: RayServegRPCContext, account: Account) -> None:
         request_id = headers(context).get(REQUEST_ID) or own_request_id(context)
         if not isinstance(error, ServiceError):
             self.logger.error("request %s failed", request_id, exc_info=error)
             error = Unexpected("something went wrong on our side; the request id finds it in our log")
+        account.refused(error)
         refuse(error, context, request_id)
 
 
@@ -141,6 +161,14 @@ def host_of(peer: str) -> str | None:
 def own_request_id(context: RayServegRPCContext) -> str:
     """The id that Serve gave to the call, which its logs have too."""
     return dict(context.trailing_metadata()).get("request_id") or uuid.uuid4().hex
+
+
+def adopted(request_id: str) -> str:
+    """The id, by which Serve knows the request from now on, here and in all that it asks. HTTP's is known anyway."""
+    known = serving._get_serve_request_context()
+    if known.request_id != request_id and sound(request_id):
+        serving._serve_request_context.set(dataclasses.replace(known, request_id=request_id))
+    return request_id
 
 
 def refuse(error: ServiceError, context: RayServegRPCContext, request_id: str) -> None:

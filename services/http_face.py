@@ -10,12 +10,14 @@ from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
 
 from services import bodies, events, messages
 from services.access import Admission, Guard
+from services.accounts import Accounts
 from services.checking import checked, refusal
 from services.core import Core
-from services.door import Door, Permits, problem_response
+from services.door import Door, Permits, account_of, problem_response
 from services.errors import ServiceError, http_problem
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
@@ -43,6 +45,7 @@ def face(
     guard: Guard,
     max_picture_bytes: int,
     permits: Permits,
+    accounts: Accounts,
     logger: logging.Logger,
     body_s: float = BODY_S,
 ) -> FastAPI:
@@ -61,6 +64,8 @@ def face(
         max_body_s=body_s,
         logger=logger,
         open_paths=OPEN_PATHS,
+        accounts=accounts,
+        call_of=call_of,
     )
     return app
 
@@ -82,6 +87,16 @@ CALLS: tuple[tuple[str, type[messages.Request], type[messages.Answer], str], ...
     ("/v1/fitting", messages.FittingRequest, messages.FittingAnswer, "fitting"),
 )
 
+METHODS = {path: method for path, _, _, method in CALLS} | {"/v1/release": "release"}
+OF_ITEMS = {"PUT": "put_item", "DELETE": "delete_item", "GET": "item"}
+
+
+def call_of(scope: Scope) -> str:
+    """The core's method that a request is for; `other` for a page, and for what is not there."""
+    if scope["path"].startswith(ITEM.partition("{")[0]):
+        return OF_ITEMS.get(scope["method"], "other")
+    return METHODS.get(scope["path"], "other")
+
 
 def _post(
     app: FastAPI,
@@ -101,7 +116,7 @@ def _post(
         patient, request_id = within(core, request), request.state.request_id
         if kind in WATCHED and events.wanted(request.headers.get("accept", "")):
             return await events.streamed(patient.watch(message, request_id), request.scope, logger)
-        return written(await getattr(patient, method)(message, request_id))
+        return written(request, await getattr(patient, method)(message, request_id))
 
     app.add_api_route(
         path,
@@ -132,20 +147,20 @@ def _items(app: FastAPI, core: Core, guard: Guard, max_picture_bytes: int) -> No
         message = await bodies.read(request, messages.PutItemRequest, max_picture_bytes=max_picture_bytes)
         token = request.state.envelope.token(name.item_id, message)
         patient = within(core, request)
-        return written(await patient.put_item(name.item_id, message, request.state.request_id, token=token))
+        return written(request, await patient.put_item(name.item_id, message, request.state.request_id, token=token))
 
     @app.delete(ITEM, response_model=messages.DeleteItemAnswer, responses=_failures())
     async def delete_item(request: Request, item_id: str) -> Response:
         """Take an item out of the catalogue. Once more is fine."""
         await admitted(guard, request, "delete_item")
         token = request.state.envelope.token(item_id)
-        return written(await within(core, request).delete_item(item_id, request.state.request_id, token=token))
+        return written(request, await within(core, request).delete_item(item_id, request.state.request_id, token=token))
 
     @app.get(ITEM, response_model=messages.ItemAnswer, responses=_failures())
     async def item(request: Request, item_id: str, inline: Annotated[bool, Query()] = False) -> Response:
         """One catalogue entry."""
         await admitted(guard, request, "item")
-        return written(await within(core, request).item(item_id, request.state.request_id, inline=inline))
+        return written(request, await within(core, request).item(item_id, request.state.request_id, inline=inline))
 
 
 def _gets(app: FastAPI, core: Core, guard: Guard) -> None:
@@ -153,7 +168,7 @@ def _gets(app: FastAPI, core: Core, guard: Guard) -> None:
     async def release(request: Request) -> Response:
         """What serves."""
         await admitted(guard, request, "release")
-        return written(await within(core, request).release(request.state.request_id))
+        return written(request, await within(core, request).release(request.state.request_id))
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
@@ -177,8 +192,9 @@ def within(core: Core, request: Request) -> Core:
     return core.within(request.state.envelope.timeout_s)
 
 
-def written(answer: messages.Answer) -> Response:
+def written(request: Request, answer: messages.Answer) -> Response:
     """The answer as JSON, without the fields that have no value."""
+    account_of(request.scope).answered(answer)
     return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
 
 

@@ -11,6 +11,8 @@ from cluster.settings import Settings
 from fashion_nn import pictures
 from services.errors import BadInput, TooLarge, UnknownDesign
 from services.messages import PictureInput
+from services.meters import Meters
+from services.picture_cache import PictureCache
 from services.replies import Offers
 
 PUBLISHED_BYTES, PUBLISHED_PIXELS = 10 * 2**20, 25_000_000  # of pictures that were trained on, at most
@@ -38,6 +40,7 @@ class Incoming:
     """Opens what requests name or bring. Blocking: call it from a thread."""
 
     store: ObjectStore
+    cache: PictureCache
     max_bytes: int
     max_pixels: int
 
@@ -57,7 +60,7 @@ class Incoming:
             "max_bytes": max(self.max_bytes, PUBLISHED_BYTES),
             "max_pixels": max(self.max_pixels, PUBLISHED_PIXELS),
         }
-        return pictures.decode(self.store.get(key), **limits)
+        return pictures.decode(self.cache.get(key), **limits)
 
     def named(self, picture: PictureInput, field: str, item: Offers | None) -> Image.Image:
         """The picture that a request names, with the catalogue's entry where it names an item."""
@@ -85,10 +88,12 @@ class Incoming:
             pass
 
 
-def incoming(settings: Settings) -> Incoming:
+def incoming(settings: Settings, meters: Meters) -> Incoming:
     """As the settings have it."""
+    store = open_store(settings.bucket_url, settings)
     return Incoming(
-        store=open_store(settings.bucket_url, settings),
+        store=store,
+        cache=PictureCache(store, settings.picture_cache_bytes, meters),
         max_bytes=settings.max_picture_bytes,
         max_pixels=settings.max_picture_pixels,
     )

@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2
 from ray import serve
 from ray.serve._private.constants import RAY_SERVE_ENABLE_HA_PROXY
 from ray.serve.config import HTTPOptions, gRPCOptions
+from ray.serve.schema import LoggingConfig
 
 from cluster.settings import Settings
 from services.protos import atelier_pb2
@@ -31,7 +32,16 @@ def start(settings: Settings) -> None:
             "with RAY_SERVE_ENABLE_HA_PROXY no tls_certificate is set, for TLS ends before it, and api_keys stay on"
         )
     with suppress(TimeoutError):  # Serve waits a minute for its proxies: who needs them has to ask them anyway
-        serve.start(http_options=http_options(settings), grpc_options=grpc_options(settings))
+        serve.start(
+            http_options=http_options(settings),
+            grpc_options=grpc_options(settings),
+            logging_config=logging_config(settings, calls=True),
+        )
+
+
+def logging_config(settings: Settings, *, calls: bool) -> LoggingConfig | None:
+    """How a part of Serve writes its log, and whether with its own line for every call. None: in Serve's own way."""
+    return LoggingConfig(encoding="JSON", enable_access_log=calls) if settings.log_format == "json" else None
 
 
 def http_options(settings: Settings) -> HTTPOptions:

@@ -6,6 +6,7 @@ logged; so it is with the entry of that id which the release may bring.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
@@ -58,15 +59,18 @@ class LiveCatalogue:
     All methods may raise StoreError, and then what they had to do is done by the next one that is called.
     """
 
-    def __init__(self, ranker: Ranker, looks: Looks, incoming: Incoming, logger: logging.Logger) -> None:
+    def __init__(
+        self, ranker: Ranker, looks: Looks, incoming: Incoming, logger: logging.Logger, looked: Counter[str]
+    ) -> None:
         self.ranker, self._looks, self._incoming, self._logger = ranker, looks, incoming, logger
+        self._looked = looked
         self._turn = Lock()
         self._ledger = Ledger.open(incoming.store)
         self._kept = KeptLooks(incoming.store, ranker.release.id)
         self._unkept = 0  # pictures looked at since looks were kept
         self._pending = list(self._ledger.changes.values())  # read, and not applied yet
         self.record = 0  # number of the last one applied
-        self._apply(self._kept.read())
+        self._apply(self._kept.read(), kept=True)
 
     def probe(self) -> None:
         """See `Ranker.probe`."""
@@ -87,6 +91,7 @@ class LiveCatalogue:
         data = request.picture.data
         image = self._incoming.upload(data, "picture")
         (look,) = self._looks.of([image])
+        self._looked["computed"] += 1
         if not np.isfinite(look).all():
             raise bad_input("picture", f"{len(data)} bytes", "a picture that the network makes something finite of")
         key = self._incoming.store.put_picture(data, suffix=picture_suffix(data))
@@ -139,12 +144,19 @@ class LiveCatalogue:
         self._pending += self._ledger.read_on()
         self._apply(looks)
 
-    def _apply(self, known: Mapping[str, Floats]) -> None:
-        """Bring the tables to where the ledger is, in one step. known: looks of pictures by their keys."""
+    def _apply(self, known: Mapping[str, Floats], *, kept: bool = False) -> None:
+        """Bring the tables to where the ledger is, in one step.
+
+        known: looks of pictures by their keys, computed just now, or kept from another time.
+        """
         latest = {change.item_id: change for change in self._pending}
         puts = [change for change in latest.values() if not change.deletes and self._has_category(change)]
-        looks = {**known, **self._held(puts)}
-        looks |= self._seen([change for change in puts if change.picture not in looks])
+        held = self._held(puts)
+        looks = {**known, **held}
+        unknown = [change for change in puts if change.picture not in looks]
+        self._looked["kept"] += len(puts) - len(unknown) if kept else len(held)
+        self._looked["computed"] += len(unknown)
+        looks |= self._seen(unknown)
         entries = [
             Entry(
                 item_id=change.item_id,
@@ -213,11 +225,15 @@ def load_live_catalogue(
     logger: logging.Logger,
     *,
     cells_above: int | None = None,
+    looked: Counter[str] | None = None,
 ) -> LiveCatalogue:
-    """The tables of a release with everything recorded up to now. Raises StoreError."""
+    """The tables of a release with everything recorded up to now. Raises StoreError.
+
+    looked: where looks that were computed and those that were known already are counted.
+    """
     ranker = load_ranker(release, cells_above=cells_above)
     cells = ranker.catalogue.cells
     if cells is not None:
         told = (len(ranker.catalogue.position), cells.probes(1.0), cells.cells, cells.recall)
         logger.info("%d items are searched by %d of %d cells, with a recall of at least %.3f", *told)
-    return LiveCatalogue(ranker, Looks(release, device), incoming, logger)
+    return LiveCatalogue(ranker, Looks(release, device), incoming, logger, Counter() if looked is None else looked)

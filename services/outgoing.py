@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from cluster.object_store import ObjectStore, content_type_of
 from services.messages import Picture
+from services.picture_cache import PictureCache
 from services.replies import AnyPicture, LoosePicture, StoredPicture
 
 
@@ -15,6 +16,7 @@ class Outgoing:
     """Makes the pictures of answers. Where the bucket is a folder they are always inline: its URLs are local."""
 
     store: ObjectStore
+    cache: PictureCache
     expires_s: int
     signs: bool = True
 
@@ -23,12 +25,12 @@ class Outgoing:
         wanted = list(pictures)
         if inline or not self.signs:
             return list(await asyncio.gather(*(asyncio.to_thread(self._inline, each) for each in wanted)))
-        return await asyncio.to_thread(lambda: [self._linked(each) for each in wanted])
+        return [self._linked(each) for each in wanted]
 
     def _inline(self, picture: AnyPicture) -> Picture:
         if isinstance(picture, LoosePicture):
             return Picture(media_type=picture.media_type, data=picture.data)
-        return Picture(media_type=content_type_of(picture.key), data=self.store.get(picture.key))
+        return Picture(media_type=content_type_of(picture.key), data=self.cache.get(picture.key))
 
     def _linked(self, picture: AnyPicture) -> Picture:
         if not isinstance(picture, StoredPicture):

@@ -1,16 +1,20 @@
 """The Recommender: scores, recommendations, tastes and catalogue entries of a release, and the live catalogue."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 from ray import serve
 
 from cluster.object_store import StoreError
-from services.deployment import ReleaseDeployment
+from services import metrics
+from services.deployment import ReleaseDeployment, called
 from services.devices import replica_device
 from services.incoming import incoming
 from services.live_catalogue import LiveCatalogue, load_live_catalogue
 from services.messages import PutItemRequest, RecommendRequest, ScoreRequest, Shopper
+from services.meters import Reading
+from services.ranking import Ranker
 from services.release_loader import Release
 from services.replies import Contents, OfferedItem, Offers, Recorded, Scores, StoredPicture, Taste, Work
 
@@ -22,25 +26,31 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
     """Answers from tables; each call is one product of matrices."""
 
     def __init__(self) -> None:
+        self._looked: Counter[str] = Counter()  # looks by where they came from
         super().__init__(self._load)
         self._reading: asyncio.Task[None] | None = None
 
-    async def taste(self, shopper: Shopper) -> Taste:
-        """See `Ranker.taste`."""
-        return (await self.in_networks(self._live.ranker.taste, shopper))[0]
+    @called
+    async def taste(self, shopper: Shopper, *, release: str | None = None) -> Taste:
+        """See `Ranker.taste`. release: which one to use, here as below; None for the one that serves."""
+        return (await self.in_networks(self._ranker(release).taste, shopper))[0]
 
-    async def score(self, request: ScoreRequest) -> Scores:
+    @called
+    async def score(self, request: ScoreRequest, *, release: str | None = None) -> Scores:
         """See `Ranker.score`."""
-        return (await self.in_networks(self._live.ranker.score, request))[0]
+        return (await self.in_networks(self._ranker(release).score, request))[0]
 
-    async def recommend(self, request: RecommendRequest) -> Offers:
+    @called
+    async def recommend(self, request: RecommendRequest, *, release: str | None = None) -> Offers:
         """See `Ranker.recommend`."""
-        return (await self.in_networks(self._live.ranker.recommend, request))[0]
+        return (await self.in_networks(self._ranker(release).recommend, request))[0]
 
-    async def item(self, item_id: str) -> Offers:
+    @called
+    async def item(self, item_id: str, *, release: str | None = None) -> Offers:
         """See `Ranker.item`."""
-        return (await self.in_networks(self._live.ranker.item, item_id))[0]
+        return (await self.in_networks(self._ranker(release).item, item_id))[0]
 
+    @called
     async def put_item(self, item_id: str, request: PutItemRequest, token: str) -> Recorded:
         """Durable, and seen by this replica, once it returns; see `LiveCatalogue.put`."""
         live = self._live
@@ -54,6 +64,7 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
             work=Work(compute_ms=took_ms),
         )
 
+    @called
     async def delete_item(self, item_id: str, token: str) -> Recorded:
         """The same; see `LiveCatalogue.delete`."""
         live = self._live
@@ -61,10 +72,23 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
         work = Work(compute_ms=took_ms)
         return Recorded(number=change.number, outcome=outcome, release=live.ranker.release.id, work=work)
 
+    @called
     async def contents(self) -> Contents:
         """See `Ranker.contents`."""
         live = self._live
         return (await self.in_networks(live.ranker.contents, live.record))[0]
+
+    def readings(self) -> list[Reading]:
+        """See `ReleaseDeployment.readings`."""
+        found = super().readings()
+        found += [Reading(metrics.LOOKS, count, (source,)) for source, count in self._looked.items()]
+        if self.shelf.release_id is not None:
+            live = self._live
+            found += [
+                Reading(metrics.CATALOGUE_ITEMS, len(live.ranker.catalogue.position)),
+                Reading(metrics.CATALOGUE_RECORD, live.record),
+            ]
+        return found
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """See `ReleaseDeployment.reconfigure`."""
@@ -77,11 +101,11 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
         failing = False
         while True:
             await asyncio.sleep(READ_ON_S)
-            if self.shelf.release_id is None:
-                continue
             try:
-                await asyncio.to_thread(self._live.follow)
+                for live in self.shelf.held():
+                    await asyncio.to_thread(live.follow)
             except StoreError as error:
+                self.meters.count(metrics.STORE_ERRORS, error.reason)
                 if not failing:
                     self.logger.warning("cannot read the log of the live catalogue: %s", error)
                 failing = True
@@ -94,10 +118,14 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
         return load_live_catalogue(
             release,
             replica_device(),
-            incoming(self.settings),
+            incoming(self.settings.with_updates(picture_cache_bytes=0), self.meters),  # each is looked at once
             self.logger,
+            looked=self._looked,
             cells_above=self.settings.recommender_cells_above,
         )
+
+    def _ranker(self, release: str | None) -> Ranker:
+        return self.shelf.chosen(release)[1].ranker
 
     @property
     def _live(self) -> LiveCatalogue:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from cluster.object_store import NotFound, open_store
-from cluster.releases import ReleaseStore
+from cluster.releases import Promotion, ReleaseStore, succession
 from cluster.settings import Settings
 from services.errors import NoRelease, TurningRelease, UnknownRelease, bad_input
 
 Loaded = TypeVar("Loaded")
+LOOKED_BACK = 3  # releases that a replica tries where the current one cannot be loaded
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,15 +49,21 @@ def fetch(settings: Settings, release_id: str | None) -> Release:
     return Release(id=wanted, folder=folder, manifest=json.loads((folder / "manifest.json").read_text()))
 
 
-def current(settings: Settings) -> str | None:
-    """The id of the release that the history names last. Raises StoreError."""
-    return ReleaseStore(open_store(settings.bucket_url, settings)).current()
+def standing(settings: Settings) -> Promotion | None:
+    """The record of the history that holds: which release serves, and which is on trial. Raises StoreError."""
+    return ReleaseStore(open_store(settings.bucket_url, settings)).last()
+
+
+def earlier(settings: Settings) -> list[str]:
+    """The releases that served before the current one, the latest first. Raises StoreError."""
+    served = succession(ReleaseStore(open_store(settings.bucket_url, settings)).history())
+    return served[-2 : -2 - LOOKED_BACK : -1]
 
 
 class Shelf(Generic[Loaded]):
-    """The release that serves, and the one before it, for requests that another deployment began with that one.
+    """The release that serves, and beside it the one before, or one on trial, for requests that are told to use that.
 
-    `retire` is told of every one that leaves.
+    Never more than two, since each costs its memory. `retire` is told of every one that leaves.
     """
 
     def __init__(
@@ -66,8 +73,8 @@ class Shelf(Generic[Loaded]):
         retire: Callable[[Loaded], None] = lambda loaded: None,
     ) -> None:
         self._load, self._logger, self._retire = load, logger, retire
-        self._held: dict[str, Loaded] = {}  # the newest last
-        self.wanted: str | None = None
+        self._held: dict[str, Loaded] = {}  # the one that serves last
+        self.missed: str | None = None  # the one that was last asked for and is not held
 
     @property
     def release_id(self) -> str | None:
@@ -75,13 +82,14 @@ class Shelf(Generic[Loaded]):
         return next(reversed(self._held), None)
 
     def turn_to(self, release_id: str | None) -> None:
-        """Load a release (the current one for None) and serve it. Requests under way keep theirs.
+        """Load a release (the current one for None) unless it is held, and serve it. Requests under way keep theirs.
 
         Where nothing has been published there is nothing to serve yet, which is no fault. A release that
         cannot be loaded is one, and raises; but not while another serves, which then goes on serving.
         """
+        held = None if release_id is None else self._held.get(release_id)
         try:
-            found, loaded = self._load(release_id)
+            found, loaded = self._load(release_id) if held is None else (release_id, held)
         except NoRelease as error:
             self._logger.warning("serving no release: %s", error.detail)
         except Exception:
@@ -89,13 +97,25 @@ class Shelf(Generic[Loaded]):
                 raise
             self._logger.exception("still serving %s: %s could not be loaded", self.release_id, release_id)
         else:
-            before = self._held
-            previous = {key: value for key, value in before.items() if key != found}
-            self._held = dict([*list(previous.items())[-1:], (found, loaded)])
+            previous = [(key, value) for key, value in self._held.items() if key != found]
+            self._hold(dict([*previous[-1:], (found, loaded)]))
             self._logger.info("serving release %s", found)
-            for release, left in before.items():
-                if self._held.get(release) is not left:
-                    self._retire(left)
+
+    def try_out(self, release_id: str) -> None:
+        """Load a release unless it is held, beside the one that serves and in the place of the one before.
+
+        One that cannot be loaded changes nothing; that is logged.
+        """
+        if release_id in self._held or not self._held:
+            return
+        serving = self.current()
+        try:
+            found, loaded = self._load(release_id)
+        except Exception:
+            self._logger.exception("not trying out %s: it could not be loaded", release_id)
+        else:
+            self._hold(dict([(found, loaded), serving]))
+            self._logger.info("trying out release %s", found)
 
     def held(self) -> list[Loaded]:
         """All that is loaded."""
@@ -107,9 +127,25 @@ class Shelf(Generic[Loaded]):
             raise NoRelease("no release is loaded yet")
         return next(reversed(self._held.items()))
 
+    def holds(self, release_id: str) -> bool:
+        """Whether a release is loaded, to be served or tried out."""
+        return release_id in self._held
+
     def of(self, release_id: str) -> Loaded:
         """The release that a request was begun with. Raises TurningRelease where it is not held (yet)."""
         held = self._held
         if release_id not in held:
-            raise TurningRelease(f"one part serves release {release_id}, another {self.release_id}", retry_after_s=1)
+            self.missed = release_id
+            told = f"one part serves release {release_id}, another {self.release_id}"
+            raise TurningRelease(told, retry_after_s=1, serves=self.release_id)
         return held[release_id]
+
+    def chosen(self, release_id: str | None) -> tuple[str, Loaded]:
+        """The release that a request asks for; for None the one that serves. Raises NoRelease, TurningRelease."""
+        return self.current() if release_id is None else (release_id, self.of(release_id))
+
+    def _hold(self, held: dict[str, Loaded]) -> None:
+        before, self._held = self._held, held
+        for release, left in before.items():
+            if held.get(release) is not left:
+                self._retire(left)

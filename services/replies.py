@@ -121,11 +121,13 @@ class Load:
     memory_bytes: int
     precision: str
     waiting_rows: int
+    suspended_rows: int  # of these, such as have run
     running_rows: int
     steps: int
     row_steps: int
     most_rows: int  # of one step
-    overhead: float  # share of its time outside the networks
+    networks_s: float
+    scheduling_s: float  # and harvesting
     endings: dict[str, int]  # finished, deadline, cancelled, failed
 
 

@@ -9,6 +9,7 @@ import atelier
 from cluster.object_store import open_store
 from cluster.releases import ReleaseStore
 from cluster.settings import Settings
+from tests.services import tiny_release
 
 
 @pytest.fixture(autouse=True)
@@ -88,8 +89,7 @@ def test_releases_are_listed_and_promoted(tmp_path: Path, capsys: pytest.Capture
     assert capsys.readouterr().out == "nothing has been released yet\n"
     settings = Settings()
     store = ReleaseStore(open_store(settings.bucket_url, settings))
-    (tmp_path / "a").write_text("weights")
-    old, new = (store.publish({"a": tmp_path / "a"}, configs={}, metrics={}, data=name, runs={}) for name in "ab")
+    old, new = (tiny_release.publish(settings, tmp_path, seed=seed) for seed in range(2))
     assert atelier.run(["promote", old, "--why", "the new one is worse"]) == 0
     assert atelier.run(["releases"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -97,6 +97,16 @@ def test_releases_are_listed_and_promoted(tmp_path: Path, capsys: pytest.Capture
     assert lines[1].startswith(f"serves  {old}  since ") and lines[1].endswith("  the new one is worse")
     assert lines[2].startswith(f"        {new}  since ")
     assert len(lines) == 4  # old was the first to serve, too
+    broken = tiny_release.publish(settings, tmp_path, seed=2, broken=True, promote=False)
+    assert atelier.run(["promote", broken]) == 1
+    assert f"{broken} is not promoted, for its designer fails" in capsys.readouterr().err
+    assert atelier.run(["promote", new, "--share", "0.1"]) == 0
+    assert capsys.readouterr().out.startswith(f"{new} is on trial for 0.1 of the shoppers since ")
+    assert atelier.run(["releases"]) == 0
+    assert f"serves  {old}  {new} on trial for 0.1" in capsys.readouterr().out
+    assert atelier.run(["rollback"]) == 0 and store.last().candidate is None
+    assert atelier.run(["rollback"]) == 1
+    assert "no release served before" in capsys.readouterr().err
 
 
 def test_keys_are_issued_listed_and_revoked(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:

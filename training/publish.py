@@ -7,11 +7,13 @@ encoder.safetensors  the encoder (its average), where there is one
 bank.safetensors     the seed bank: codes, looks, realism, where there is one
 items.parquet        item_id, category, picture (its key in the bucket), look float32[K]
 users.parquet        user_id, taste float32[K], bought (item ids)
+
+A taste has the length that it was trained to, and the direction that today's purchases give it under the finished Φ.
 """
 
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cluster.local_s3 import bucket_at_hand
@@ -33,6 +36,7 @@ from fashion_nn.cgan.architecture import networks as pair_of
 from fashion_nn.configs import to_json
 from fashion_nn.datasets.catalogue import Catalogue
 from fashion_nn.datasets.sources import PictureSource
+from fashion_nn.dvbpr.fold_in import Usual, fold_in_among
 from fashion_nn.dvbpr.network import Look
 from fashion_nn.latent.bank import BankConfig
 from fashion_nn.latent.encoder.network import Encoder
@@ -50,6 +54,8 @@ from training.recipe import Source
 from training.runs import RunRecord
 from training.trained import Trained, averaged_generator, generator_identity, load, recommender
 
+Floats, Whole = NDArray[np.float32], NDArray[np.int64]
+OTHERS = 2048  # items that bought ones are set against
 BATCH = 128  # pictures that Φ looks at at once
 NEEDED = ("dvbpr", "cgan", "cagan")
 BANK = BankConfig()
@@ -188,38 +194,63 @@ def write_tables(
         raise TrainingError(f"{url} has categories that run {trained.record.run!r} does not know: {new}")
     keys = upload_pictures(data.catalogue.pictures, store, settings.s3_connections)
     looks = looks_of(network.look, data.pictures, keys, kept(store, trained.record.run, trained.record.step))
+    shoppers = trained.record.identity["shoppers"]
+    bought = bought_by(data.catalogue, shoppers)
+    tastes = turned(network.taste.weight.detach().float().numpy(), looks.numpy(), bought)
     tables = {
-        "items.parquet": items_table(data.catalogue, keys, looks),
-        "users.parquet": users_table(data.catalogue, trained.record.identity["shoppers"], network.taste.weight),
+        "items.parquet": items_table(data.catalogue, keys, looks.numpy()),
+        "users.parquet": users_table(data.catalogue, shoppers, tastes, bought),
     }
     for name, table in tables.items():
         pq.write_table(table, folder / name)
     return {name: folder / name for name in tables}
 
 
-def items_table(catalogue: Catalogue, keys: list[str], vectors: Tensor) -> pa.Table:
+def items_table(catalogue: Catalogue, keys: list[str], looks: Floats) -> pa.Table:
     """One row an item."""
     names = [catalogue.categories[place] for place in catalogue.item_category]
-    columns = {"item_id": catalogue.item_ids, "category": names, "picture": keys, "look": as_lists(vectors)}
+    columns = {"item_id": catalogue.item_ids, "category": names, "picture": keys, "look": as_lists(looks)}
     return pa.table(columns)
 
 
-def users_table(catalogue: Catalogue, shoppers: list[str], tastes: Tensor) -> pa.Table:
-    """One row a shopper of the run, with everything bought until today."""
+def bought_by(catalogue: Catalogue, shoppers: list[str]) -> list[Whole]:
+    """The items that each shopper has bought until today, as positions in the catalogue."""
     bought: dict[str, set[int]] = {user: set() for user in shoppers}
     for user, item in catalogue.interactions:
         bought.setdefault(catalogue.user_ids[user], set()).add(int(item))
-    ids = [[catalogue.item_ids[item] for item in sorted(bought[user])] for user in shoppers]
+    return [np.array(sorted(bought[user]), dtype=np.int64) for user in shoppers]
+
+
+def turned(tastes: Floats, looks: Floats, bought: Sequence[Whole]) -> Floats:
+    """Tastes [U, K] as long as they were trained to be, in the directions that all that was bought gives them.
+
+    Stochastic steps leave each a little beside its optimum under the finished Φ. A taste stays as it is where nothing
+    was bought, or everything, and all do where they are too few, or too alike, to say how tastes are.
+    """
+    if len(tastes) < 2 or not np.ptp(tastes, axis=0).any():
+        return tastes
+    usual, found = Usual.of(tastes), tastes.copy()
+    others = np.random.default_rng(0).permutation(len(looks))[:OTHERS]
+    for row, items in enumerate(bought):
+        rest = np.setdiff1d(others, items)
+        if len(items) and len(rest):
+            taste = fold_in_among(looks[items], looks[rest], usual, start=tastes[row])
+            found[row] = taste * np.linalg.norm(tastes[row]) / max(1e-12, float(np.linalg.norm(taste)))
+    return found
+
+
+def users_table(catalogue: Catalogue, shoppers: list[str], tastes: Floats, bought: Sequence[Whole]) -> pa.Table:
+    """One row a shopper of the run."""
+    ids = [[catalogue.item_ids[item] for item in items] for items in bought]
     columns = {"user_id": shoppers, "taste": as_lists(tastes), "bought": pa.array(ids, pa.list_(pa.string()))}
     return pa.table(columns)
 
 
-def as_lists(vectors: Tensor) -> pa.Array:
+def as_lists(vectors: Floats) -> pa.Array:
     """Vectors [n, K] as n lists of float32."""
-    values = vectors.detach().float().cpu().numpy()
-    n, k = values.shape
+    n, k = vectors.shape
     offsets = pa.array(np.arange(n + 1, dtype=np.int32) * k)
-    return pa.ListArray.from_arrays(offsets, pa.array(values.ravel(), pa.float32()))
+    return pa.ListArray.from_arrays(offsets, pa.array(vectors.ravel(), pa.float32()))
 
 
 @torch.inference_mode()

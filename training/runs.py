@@ -41,6 +41,7 @@ class RunRecord:
     metrics: dict[str, float] = field(default_factory=dict)
     reason: str | None = None  # why it did not finish
     workers: int = 1
+    resumable: bool = True  # false: its checkpoint keeps what is served, and not what training goes on from
     began: str = ""
     ended: str | None = None
 
@@ -99,6 +100,8 @@ def check(order: Order, known: RunRecord) -> None:
     found = [f"{k} was {getattr(known, k)}, now {v}" for k, v in wanted.items() if getattr(known, k) != v]
     if order.network == known.network:
         found += _config_differences(order, known)
+    if not known.resumable and not is_complete(known, order.config.steps):
+        found.append(f"it keeps no more than step {known.step}, and nothing to go on from")
     _refuse(order, found)
 
 

@@ -53,11 +53,11 @@ def seconds(step: Callable[[], None], device: torch.device) -> Callable[[], floa
 
     def timed() -> float:
         step()
-        settle(device)
+        report.settle(device)
         began = time.perf_counter()
         for _ in range(STEPS):
             step()
-        settle(device)
+        report.settle(device)
         return (time.perf_counter() - began) / STEPS
 
     return timed
@@ -77,9 +77,3 @@ def matrix_flops(dtype: torch.dtype, device: torch.device) -> float:
     size = MATRIX[device.type]
     left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     return 2 * size**3 / seconds(lambda: torch.mm(left, right), device)()
-
-
-def settle(device: torch.device) -> None:
-    """Wait for what the device has been given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()

@@ -156,6 +156,11 @@ def demo() -> CAGANConfig:
     )
 
 
+def shipped() -> CAGANConfig:
+    """What the demonstration brings along."""
+    return demo()
+
+
 def debug() -> CAGANConfig:
     """Ten steps of tiny networks: to try the whole path in seconds."""
     return CAGANConfig(

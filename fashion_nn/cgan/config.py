@@ -4,7 +4,7 @@ Figures of `paper` and `authors`: Kang et al., ICDM 2017, and its code. `modern`
 that one core trains.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fashion_nn import checks
@@ -152,6 +152,13 @@ def modern() -> CGANConfig:
         report_every=50,
         checkpoint_every=500,
         sheet_every=500,
+    )
+
+
+def shipped() -> CGANConfig:
+    """What the demonstration brings along: `modern`, trained eight times as long."""
+    return replace(
+        modern(), steps=8_000, decay_steps=8_000, report_every=250, checkpoint_every=2_000, sheet_every=2_000
     )
 
 

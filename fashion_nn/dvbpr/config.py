@@ -80,6 +80,11 @@ def demo() -> DVBPRConfig:
     )
 
 
+def shipped() -> DVBPRConfig:
+    """What the demonstration brings along, which is trained long enough by `demo`."""
+    return demo()
+
+
 def debug() -> DVBPRConfig:
     """Ten steps of a tiny network: to try the whole path in seconds."""
     return DVBPRConfig(

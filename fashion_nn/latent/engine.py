@@ -126,7 +126,7 @@ class Engine:
     def step(self, lock: AbstractContextManager[Any] | None = None) -> None:
         """Schedule, run, harvest. Tasks may be submitted and cancelled meanwhile by whoever holds the lock."""
         lock = lock or nullcontext()
-        began = time.perf_counter()
+        began, began_at = time.perf_counter(), self.clock()
         with lock:
             self._schedule()
             running = sorted(slot for task in self.scheduler.running for slot in task.slots)
@@ -137,7 +137,7 @@ class Engine:
         with lock:
             if running:
                 self._count(len(running))
-                self._harvest()
+                self._harvest(self.clock() - began_at)
             self.stats.run_s += ran - ready
             self.stats.other_s += ready - began + time.perf_counter() - ran
 
@@ -198,12 +198,15 @@ class Engine:
         self.stats.row_steps += rows
         self.stats.most_rows = max(self.stats.most_rows, rows)
 
-    def _harvest(self) -> None:
-        """Take what is done out of the slots, and let plans go on."""
-        now = self.clock()
+    def _harvest(self, step_s: float) -> None:
+        """Take what is done out of the slots, and let plans go on.
+
+        Late is also who would be after another step that takes as long as the one before.
+        """
+        after = self.clock() + step_s
         self._looks.refresh(self.stats.steps)
         for task in list(self.scheduler.running):
-            late = task.deadline <= now
+            late = task.deadline <= after
             if late or not task.left or self._looks.ends(task.slots, task.began):
                 self._advance(task, self.slots.taken_out(task.slots), late=late)
 

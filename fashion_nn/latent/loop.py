@@ -94,6 +94,12 @@ class Loop:
             return self.engine.scheduler.waiting_rows
 
     @property
+    def suspended_rows(self) -> int:
+        """Rows of these that have run, and gave way to others."""
+        with self._changed:
+            return sum(task.rows for task in self.engine.scheduler.waiting if task.rows_kept is not None)
+
+    @property
     def running_rows(self) -> int:
         """Rows that hold slots."""
         with self._changed:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -162,10 +163,7 @@ def _authorization(key: str | None) -> dict[str, str]:
 
 
 def _limited(patience: Patience, timeout_s: float | None) -> Patience:
-    if timeout_s is None:
-        return patience
-    known = {name: getattr(patience, name) for name in patience.__slots__}
-    return Patience(**{**known, "timeout_s": timeout_s})
+    return patience if timeout_s is None else replace(patience, timeout_s=timeout_s)
 
 
 def _request(http: httpx.Client | httpx.AsyncClient, call: Call[Any], left_s: float, stream: bool) -> httpx.Request:

@@ -98,6 +98,56 @@ def test_what_is_not_promoted_is_there_but_not_current(releases: ReleaseStore, f
     assert set(releases.releases()) == {first, second}
 
 
+def three(releases: ReleaseStore, files: dict[str, Path]) -> list[str]:
+    return [publish(releases, files, metrics={"auc": auc}, promote=False) for auc in (0.5, 0.6, 0.7)]
+
+
+def test_rollbacks_go_back_and_not_to_and_fro(releases: ReleaseStore, files: dict[str, Path]) -> None:
+    for each in (published := three(releases, files)):
+        releases.promote(each)
+    first, second, _ = published
+    assert releases.roll_back(why="worse").release == second == releases.current()
+    assert releases.roll_back().release == first == releases.current()
+    with pytest.raises(NotFound, match="no release served before"):
+        releases.roll_back()
+    assert [record.release for record in releases.history()] == [*published, second, first]
+
+
+def test_a_trial_is_one_more_record_and_ends_with_the_next(releases: ReleaseStore, files: dict[str, Path]) -> None:
+    first, second, third = three(releases, files)
+    releases.promote(first)
+    assert releases.try_out(second, 0.1, by="ada", why="better?") == releases.last()
+    assert (releases.current(), releases.last().candidate, releases.last().share) == (first, second, 0.1)
+    assert releases.roll_back().release == first and releases.last().candidate is None
+    releases.try_out(second, 0.5)
+    assert releases.promote(second) == releases.last()
+    assert (releases.current(), releases.last().candidate) == (second, None)
+    releases.try_out(third, 0.5)
+    releases.roll_back()
+    assert releases.roll_back().release == first
+
+
+def test_a_trial_needs_another_release_and_a_share(releases: ReleaseStore, files: dict[str, Path]) -> None:
+    first, second, _ = three(releases, files)
+    with pytest.raises(NotFound, match="nothing has been released"):
+        releases.try_out(first, 0.1)
+    releases.promote(first)
+    for candidate, share, words in ((second, 0.0, "above 0"), (second, 1.0, "below 1"), (first, 0.1, "serves already")):
+        with pytest.raises(ValueError, match=words):
+            releases.try_out(candidate, share)
+    with pytest.raises(NotFound, match="no-such"):
+        releases.try_out("no-such", 0.1)
+    assert len(releases.history()) == 1
+
+
+def test_records_without_a_trial_are_as_before_there_were_trials(
+    releases: ReleaseStore, store: ObjectStore, files: dict[str, Path]
+) -> None:
+    publish(releases, files)
+    kept = json.loads(store.get("releases/history/000001.json"))
+    assert set(kept) == {"number", "release", "when", "by", "why", "token"}
+
+
 class BreakingStore:
     """A store that fails at the n-th write."""
 

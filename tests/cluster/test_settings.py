@@ -121,3 +121,13 @@ def test_proxies_are_told_how_large_a_message_of_grpc_may_be() -> None:
     environment = Settings(grpc_port=9000, grpc_max_message_bytes=2**21).environment()
     assert environment["RAY_SERVE_GRPC_MAX_MESSAGE_SIZE"] == str(2**21)
     assert "RAY_SERVE_GRPC_MAX_MESSAGE_SIZE" not in Settings().environment()
+
+
+def test_a_collector_of_traces_is_told_to_opentelemetry(tmp_path: Path) -> None:
+    assert not any(name.startswith("OTEL_") for name in Settings(home=tmp_path).environment())
+    environment = Settings(home=tmp_path, otlp_endpoint="http://collector:4318", traces_ratio=0.1).environment()
+    assert environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318"
+    assert (environment["OTEL_TRACES_SAMPLER"], environment["OTEL_TRACES_SAMPLER_ARG"]) == (
+        "parentbased_traceidratio",
+        "0.1",
+    )

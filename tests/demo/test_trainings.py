@@ -12,7 +12,7 @@ from cluster.settings import Settings
 from demo import sizes
 from demo.children import Children
 from demo.progress import Note, Progress, StepFailed
-from demo.trainings import Trainings
+from demo.trainings import Trainings, made_of
 from fashion_nn import configs
 from training import recipe, runs
 
@@ -69,16 +69,17 @@ def test_finished_runs_are_left_alone(trainings: Trainings) -> None:
 
 def test_a_release_of_these_runs_is_recognised(trainings: Trainings) -> None:
     keep(trainings.store, *(finished(network) for network in trainings.names()))
+    bank, names = trainings.size.bank, trainings.names()
     manifest = {
-        "configs": {"bank": configs.to_json(trainings.size.bank)},
-        "runs": {network: {"run": run, "step": 10} for network, run in trainings.names().items()},
-        "metrics": {network: {"auc/test": 0.5} for network in trainings.names()},
+        "configs": {"bank": configs.to_json(bank)},
+        "runs": {network: {"run": run, "step": 10} for network, run in names.items()},
+        "metrics": {network: {"auc/test": 0.5} for network in names},
     }
-    assert trainings.made(manifest)
-    assert not trainings.made({**manifest, "metrics": {}})
-    assert not trainings.made({**manifest, "configs": {}}), "one without a seed bank"
+    assert made_of(manifest, names, bank, trainings.store)
+    assert not made_of({**manifest, "metrics": {}}, names, bank, trainings.store)
+    assert not made_of({**manifest, "configs": {}}, names, bank, trainings.store), "one without a seed bank"
     trainings.remove()
-    assert not trainings.made(manifest)
+    assert not made_of(manifest, names, bank, trainings.store)
 
 
 def test_interrupted_and_missing_runs_are_trained(trainings: Trainings) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,21 @@ from cluster.object_store import open_store
 from cluster.settings import Settings
 from services.protos.atelier_pb2_grpc import AtelierStub
 from tests.services import tiny_release
+from tests.services.collector import Collector
 
 STARTUP_S = 300.0
 RAY_FOLDER = Path(f"/tmp/atelier-{os.getpid()}-services")  # sockets need a short path
 
 
 @pytest.fixture(scope="session")
-def settings(local_s3_settings: Settings) -> Settings:
+def collector() -> Iterator[Collector]:
+    """Whom the application sends its spans to, where the exporter is installed."""
+    with Collector() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def settings(local_s3_settings: Settings, collector: "Collector") -> Settings:
     """A part of the embedded bucket for these tests alone, and small limits for uploads and for the Designer."""
     return local_s3_settings.with_updates(
         bucket_url=f"{local_s3_settings.bucket_url}/services",
@@ -37,6 +46,9 @@ def settings(local_s3_settings: Settings) -> Settings:
         designer_slots=32,
         designer_max_waiting_rows=96,
         designer_precision="fp32",  # the faster one may be another one at the next start
+        log_format="json",
+        metrics_port=free_port(),
+        otlp_endpoint=collector.url if find_spec("opentelemetry.exporter") else None,
     )
 
 
@@ -83,6 +95,8 @@ def local_ray(settings: Settings) -> Iterator[None]:
         RAY_USAGE_STATS_ENABLED="0",
         RAY_SERVE_LOG_TO_STDERR="0",
         RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S="60",  # 5 by default: too short for a busy machine
+        RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S="0.5",  # 10 by default
+        RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S="0.5",
         RAY_prestart_worker_first_driver="0",  # replicas start in processes with an environment of their own
     )
     import ray
@@ -95,6 +109,7 @@ def local_ray(settings: Settings) -> Iterator[None]:
         log_to_driver=False,
         runtime_env={"env_vars": settings.environment()},
         _temp_dir=str(RAY_FOLDER),
+        _metrics_export_port=settings.metrics_port,
     )
     yield
 

@@ -15,6 +15,7 @@ from ray.serve.grpc_util import RayServegRPCContext
 
 from services import http_face, ingress
 from services.access import ForThisMachine, Guard
+from services.accounts import Accounts
 from services.door import Permits
 from services.grpc_face import GrpcFace, Rpcs
 
@@ -25,7 +26,7 @@ LOGGER = logging.getLogger("face")
 def faced(core: Any, *, guard: Guard | None = None, permits: int = 2, **options: Any) -> FastAPI:
     """The HTTP face over a core."""
     known = {"guard": guard or ForThisMachine(), "permits": Permits(permits), "max_picture_bytes": 1000}
-    return http_face.face(core, **{**known, "logger": LOGGER, **options})
+    return http_face.face(core, **{**known, "accounts": Accounts(logger=LOGGER), "logger": LOGGER, **options})
 
 
 class Face(GrpcFace):
@@ -33,7 +34,8 @@ class Face(GrpcFace):
 
     def __init__(self, core: Any, *, guard: Guard | None = None, permits: int = 2, **options: Any) -> None:
         known = {"guard": guard or ForThisMachine(), "permits": Permits(permits), "max_picture_bytes": 1000}
-        known |= {"watchers": Permits(1), "tls": False, "max_message_bytes": 10_000, "logger": LOGGER}
+        known |= {"watchers": Permits(1), "tls": False, "max_message_bytes": 10_000}
+        known |= {"accounts": Accounts(logger=LOGGER), "logger": LOGGER}
         self.rpcs = Rpcs(core=core, **{**known, **options})
 
 

@@ -19,6 +19,7 @@ from services.access import Admission, ForKeys, ForThisMachine, KeyRing
 from services.allowances import Buckets, Grant, Leases
 from services.envelope import Envelope
 from services.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
+from services.meters import Meters
 from services.protos import atelier_pb2 as wire
 from tests.services.near import HERE, Face, faced, grpc_served
 
@@ -36,7 +37,7 @@ async def grant_all(key: Key, wanted: int) -> Grant:
 
 
 def guard(keys: KeyStore) -> ForKeys:
-    return ForKeys(KeyRing(keys, LOGGER), Leases(grant_all, LOGGER))
+    return ForKeys(KeyRing(keys, LOGGER, Meters()), Leases(grant_all, LOGGER))
 
 
 def admitted(guard: Any, key: str | None, operation: str = "score", host: str = "10.0.0.9") -> Awaitable[Admission]:

@@ -63,6 +63,17 @@ def test_only_what_is_allowed_is_found_however_little_that_is(rows: Floats, shar
     assert np.mean(recalls) > 0.9
 
 
+def test_a_filter_that_allows_few_does_not_spoil_the_recall_that_is_told(rows: Floats):
+    few = np.arange(ROWS) < 30
+    ours, without = Cells(rows, asked(50), [few]), Cells(rows, asked(50))
+    assert (ours.recall, ours.probes(1.0)) == (without.recall, without.probes(1.0))
+
+
+def test_as_many_as_are_wanted_are_found_though_the_near_cells_hold_fewer(rows: Floats):
+    (query,) = asked(1, seed=7)
+    assert len(Cells(rows, asked(50)).best(query, ROWS - 100, rows, everything(rows))) == ROWS - 100
+
+
 def test_nothing_is_allowed(rows: Floats):
     assert len(Cells(rows, asked(9)).best(asked(1)[0], 5, rows, ~everything(rows))) == 0
 

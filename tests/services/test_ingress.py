@@ -1,14 +1,17 @@
 """How Serve's proxies are told to answer, and TLS for gRPC where they have none of their own."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from ray import serve
 from ray._common.tls_utils import generate_self_signed_tls_certs
 
 from cluster.settings import Settings
 from services import ingress
+from services.application import build
 from services.protos import atelier_pb2 as wire
 from services.protos.atelier_pb2_grpc import AtelierStub
 from tests.services.conftest import free_port
@@ -62,3 +65,18 @@ def test_haproxy_knows_no_tls_and_hides_where_calls_come_from(
     monkeypatch.setattr(ingress, "RAY_SERVE_ENABLE_HA_PROXY", True)
     with pytest.raises(ValueError, match="api_keys stay on"):
         ingress.start(Settings(**(tls if given == "tls" else given)))
+
+
+def deployments(node: serve.Application) -> Iterator[serve.Deployment]:
+    """Every deployment of a built application."""
+    yield node._bound_deployment
+    for argument in node._bound_deployment.init_args:
+        if isinstance(argument, serve.Application):
+            yield from deployments(argument)
+
+
+def test_logs_are_served_as_json_where_that_is_wanted() -> None:
+    plain = [each._deployment_config.logging_config for each in deployments(build(Settings()))]
+    assert plain == [None] * 5
+    wanted = [each._deployment_config.logging_config for each in deployments(build(Settings(log_format="json")))]
+    assert [(each["encoding"], each["enable_access_log"]) for each in wanted] == [("JSON", False)] * 5

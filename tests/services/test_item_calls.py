@@ -20,7 +20,9 @@ from services.calls import Caller
 from services.core import Core
 from services.incoming import incoming
 from services.live_catalogue import LiveCatalogue, load_live_catalogue
+from services.meters import Meters
 from services.outgoing import Outgoing
+from services.picture_cache import PictureCache
 from services.release_loader import fetch
 from services.replies import OfferedItem, Recorded, StoredPicture, Work
 from tests.services import tiny_release
@@ -37,8 +39,8 @@ class Method:
     def __init__(self, call: Callable[..., Any]) -> None:
         self.call, self.lost = call, 0
 
-    async def remote(self, *args: Any) -> Any:
-        reply = await asyncio.to_thread(self.call, *args)
+    async def remote(self, *args: Any, **options: Any) -> Any:
+        reply = await asyncio.to_thread(self.call, *args, **options)
         if self.lost:
             self.lost -= 1
             raise ActorDiedError
@@ -51,7 +53,7 @@ class Near:
     def __init__(self, live: LiveCatalogue) -> None:
         self.live = live
         self.put_item, self.delete_item = Method(self._put), Method(self._delete)
-        self.item = Method(live.ranker.item)
+        self.item = Method(lambda item_id, release: live.ranker.item(item_id))
 
     def _put(self, item_id: str, *args: Any) -> Recorded:
         change, outcome = self.live.put(item_id, *args)
@@ -68,7 +70,7 @@ class Near:
 def near(tmp_path) -> Near:
     settings = Settings(bucket_url=(tmp_path / "bucket").as_uri(), home=tmp_path / "home")
     release = fetch(settings, tiny_release.publish(settings, tmp_path, codes=0))
-    return Near(load_live_catalogue(release, torch.device("cpu"), incoming(settings), LOGGER))
+    return Near(load_live_catalogue(release, torch.device("cpu"), incoming(settings, Meters()), LOGGER))
 
 
 @pytest.fixture
@@ -77,7 +79,12 @@ def http(near: Near) -> Iterator[httpx.Client]:
         recommender=near,
         designer=None,
         fitting_room=None,
-        outgoing=Outgoing(store=near.live._incoming.store, expires_s=60, signs=False),
+        outgoing=Outgoing(
+            store=near.live._incoming.store,
+            cache=PictureCache(near.live._incoming.store, 0, Meters()),
+            expires_s=60,
+            signs=False,
+        ),
         caller=Caller(timeout_s=30.0, pause_s=0.001),
         logger=LOGGER,
     )

@@ -20,6 +20,7 @@ from services.errors import BadInput, UnknownItem
 from services.incoming import incoming
 from services.live_catalogue import LiveCatalogue, load_live_catalogue
 from services.messages import PutItemRequest, RecommendRequest, Shopper
+from services.meters import Meters
 from services.ranking import load_ranker
 from services.release_loader import fetch
 from tests.services import tiny_release
@@ -51,7 +52,7 @@ def settings(published: tuple[Settings, str, str]) -> Iterator[Settings]:
 
 def opened(settings: Settings, release: str | None = None) -> LiveCatalogue:
     """As a replica does when it starts."""
-    return load_live_catalogue(fetch(settings, release), CPU, incoming(settings), LOGGER)
+    return load_live_catalogue(fetch(settings, release), CPU, incoming(settings, Meters()), LOGGER)
 
 
 def coat(hue: int) -> bytes:
@@ -239,11 +240,21 @@ def test_a_store_that_cannot_be_reached_leaves_nothing_half_done(settings: Setti
     assert set(recommended(live)) == RELEASED | {"coat"}
 
 
+def test_looks_are_counted_by_where_they_came_from(settings: Settings) -> None:
+    one, other = opened(settings), opened(settings)
+    one.put("coat", request(1), "a")
+    other.follow()
+    assert one._looked == other._looked == {"computed": 1, "kept": 0}
+    other.put("coat", request(1, "women-tops"), "b")
+    one.follow()
+    assert one._looked == {"computed": 1, "kept": 1}  # the same picture
+
+
 def test_records_whose_pictures_cannot_be_read_now_are_applied_later(settings: Settings) -> None:
     one, other = opened(settings), opened(settings)
     one.put("coat", request(1), "a")
     dead, sound = unreachable(settings), other._incoming
-    other._incoming = replace(sound, store=open_store(dead.bucket_url, dead))
+    other._incoming = incoming(dead, Meters())
     with pytest.raises(StoreError):
         other.follow()
     assert "coat" not in recommended(other) and other.record == 0

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from services.errors import NoRelease, TurningRelease, UnknownRelease
-from services.release_loader import Shelf, current, fetch
+from services.release_loader import Shelf, fetch, standing
 from tests.services import tiny_release
 
 LOGGER = logging.getLogger("test")
@@ -27,7 +27,7 @@ def shelf(*available: str) -> Shelf[str]:
 
 def test_a_release_comes_with_files_and_manifest(settings, release) -> None:
     found = fetch(settings, None)
-    assert found.id == release == current(settings)
+    assert found.id == release == standing(settings).release
     assert found.categories == tiny_release.CATEGORIES
     assert (found.folder / "items.parquet").is_file()
     assert found.class_id("women-tops", "category") == 1
@@ -84,3 +84,49 @@ def test_what_cannot_be_loaded_does_not_end_what_serves(caplog: pytest.LogCaptur
 def test_what_cannot_be_loaded_at_first_is_a_fault() -> None:
     with pytest.raises(UnknownRelease):
         shelf("a").turn_to("gone")
+
+
+def test_one_on_trial_is_held_beside_the_one_that_serves() -> None:
+    held = shelf("a", "b", "c")
+    for release in ("a", "b"):
+        held.turn_to(release)
+    held.try_out("c")
+    assert held.current() == ("b", "loaded b") and held.chosen("c") == ("c", "loaded c")
+    with pytest.raises(TurningRelease) as refused:
+        held.chosen("a")
+    assert refused.value.facts["serves"] == "b"
+
+
+def test_a_trial_ends_either_way_without_loading_anything() -> None:
+    loads: list[str | None] = []
+
+    def load(release: str | None) -> tuple[str, str]:
+        loads.append(release)
+        return str(release), f"loaded {release}"
+
+    held: Shelf[str] = Shelf(load, LOGGER)
+    held.turn_to("a")
+    held.try_out("b")
+    held.turn_to("b")
+    assert held.release_id == "b" and held.of("a") == "loaded a"
+    held.turn_to("a")
+    assert held.release_id == "a" and loads == ["a", "b"]
+
+
+def test_what_cannot_be_loaded_is_not_tried_out(caplog: pytest.LogCaptureFixture) -> None:
+    held = shelf("a", "b")
+    for release in ("a", "b"):
+        held.turn_to(release)
+    held.try_out("gone")
+    assert held.current() == ("b", "loaded b") and held.of("a") == "loaded a"
+    assert "gone: it could not be loaded" in caplog.text
+
+
+def test_who_leaves_the_shelf_is_retired() -> None:
+    left: list[str] = []
+    held: Shelf[str] = Shelf(lambda release: (str(release), f"loaded {release}"), LOGGER, left.append)
+    for release in ("a", "b"):
+        held.turn_to(release)
+    held.try_out("c")
+    held.turn_to("c")
+    assert left == ["loaded a"]

@@ -9,6 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -18,6 +21,7 @@ from cluster.object_store import open_store
 from cluster.releases import ReleaseStore
 from services.gateway import PERMITS
 from services.messages import AlterRequest, Shopper
+from services.promotion import Unsound, check
 from services.replies import Load
 from tests.services import tiny_release
 from tests.services.conftest import Served
@@ -194,11 +198,15 @@ def test_a_release_changes_in_place_while_requests_go_on(served: Served, next_re
 
 
 def test_a_taste_is_never_used_with_the_looks_of_another_release(served: Served, next_release: str) -> None:
+    """While one part has turned and the other has not, both use the release that both hold."""
+    asked = {**DESIGN, "seed": 1}
+    before = served.http.post("/v1/design", json=asked).json()
     reconfigured("Recommender", next_release)
-    response = served.http.post("/v1/design", json=DESIGN)
-    assert response.status_code == 503 and response.json()["title"] == "Release being changed"
+    between = served.http.post("/v1/design", json=asked).json()
+    assert between["release"] == served.release
+    assert between["designs"][0]["design_id"] == before["designs"][0]["design_id"]
     reconfigured("Designer", next_release)
-    assert served.http.post("/v1/design", json=DESIGN).json()["release"] == next_release
+    assert served.http.post("/v1/design", json=asked).json()["release"] == next_release
 
 
 def test_a_release_that_is_not_there_does_not_end_what_serves(served: Served) -> None:
@@ -207,14 +215,104 @@ def test_a_release_that_is_not_there_does_not_end_what_serves(served: Served) ->
     reconfigured("Designer", None)
 
 
-def test_a_promoted_release_is_followed(served: Served, next_release: str) -> None:
+class Crowd:
+    """Callers that ask on and on for as long as this is entered: when each call was begun, and what came of it."""
+
+    def __init__(self, served: Served) -> None:
+        self._served, self._end = served, Event()
+        self._threads = [Thread(target=self._ask, args=call) for call in ASKED_ON]
+        self.told: list[tuple[float, float, int, str]] = []  # begun, ended, status, release
+
+    def __enter__(self) -> "Crowd":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, path: str, request: dict[str, Any]) -> None:
+        while not self._end.is_set():
+            begun = time.monotonic()
+            answer = self._served.http.post(path, json=request)
+            told = answer.json().get("release", answer.text)
+            self.told.append((begun, time.monotonic(), answer.status_code, told))
+
+
+ASKED_ON = (
+    ("/v1/recommend", {"shopper": KNOWN, "k": 3}),
+    ("/v1/design", DESIGN),
+    ("/v1/design", {**DESIGN, "category": "women-tops"}),
+    ("/v1/score", {"shopper": KNOWN, "items": ["item-00"]}),
+)
+
+
+def test_a_release_is_promoted_and_rolled_back_under_load_without_a_lost_request(
+    served: Served, next_release: str
+) -> None:
     releases = ReleaseStore(open_store(served.settings.bucket_url, served.settings))
-    try:
+    with Crowd(served) as crowd:
+        check(served.settings, next_release)
         releases.promote(next_release)
         until(lambda: deployments(served) == {next_release})
+        turned = time.monotonic()
+        until(lambda: sum(begun > turned for begun, *_ in crowd.told) > 12)
+        going_back = time.monotonic()
+        assert releases.roll_back().release == served.release
+        until(lambda: deployments(served) == {served.release})
+        back = time.monotonic()
+        until(lambda: sum(begun > back for begun, *_ in crowd.told) > 12)
+    assert Counter(status for *_, status, _ in crowd.told) == {200: len(crowd.told)}
+    assert {told for begun, ended, _, told in crowd.told if begun > turned and ended < going_back} == {next_release}
+    assert {told for begun, *_, told in crowd.told if begun > back} == {served.release}
+
+
+def test_a_candidate_is_seen_by_its_shoppers_alone(served: Served, next_release: str) -> None:
+    """Every part answers for it, and the trial ends with a rollback."""
+    releases = ReleaseStore(open_store(served.settings.bucket_url, served.settings))
+    shoppers = [f"shopper-{at}" for at in range(tiny_release.SHOPPERS)]
+    places = {who: int.from_bytes(sha256(f"{next_release}\n{who}".encode()).digest()[:8]) / 2**64 for who in shoppers}
+    first, second = sorted(places.values())[:2]
+    releases.try_out(next_release, (first + second) / 2)  # one of them
+    expected = {who: next_release if place == first else served.release for who, place in places.items()}
+    try:
+        until(lambda: seen_releases(served, "/v1/score", shoppers, items=["item-00"]) == expected)
+        assert seen_releases(served, "/v1/recommend", shoppers, k=2) == expected
+        until(lambda: seen_releases(served, "/v1/design", shoppers, **PLAIN) == expected)
+        assert deployments(served) == {served.release}
     finally:
-        releases.promote(served.release, why="as before")
-    until(lambda: deployments(served) == {served.release})
+        releases.roll_back()
+    alone = dict.fromkeys(shoppers, served.release)
+    until(lambda: seen_releases(served, "/v1/design", shoppers, **PLAIN) == alone)
+
+
+PLAIN = {"category": "men-tops", "k": 1, "restarts": 1, "steps": 1}
+
+
+def seen_releases(served: Served, path: str, shoppers: list[str], **fields: Any) -> dict[str, str]:
+    """The release that answers each shopper."""
+    answers = {who: served.http.post(path, json={"shopper": {"user_id": who}, **fields}) for who in shoppers}
+    return {who: answer.json()["release"] for who, answer in answers.items()}
+
+
+def test_a_broken_release_is_refused_and_one_promoted_all_the_same_does_not_serve(
+    served: Served, tmp_path: Path
+) -> None:
+    releases = ReleaseStore(open_store(served.settings.bucket_url, served.settings))
+    broken = tiny_release.publish(served.settings, tmp_path, seed=3, broken=True, promote=False)
+    with pytest.raises(Unsound, match=f"{broken} is not promoted, for its designer fails"):
+        check(served.settings, broken)
+    releases.promote(broken, why="by somebody who did not check")
+    try:
+        (victim,) = replicas("Designer")
+        os.kill(victim, signal.SIGKILL)  # the next one finds the broken release, and the one before it
+        until(lambda: bool(replicas("Designer") - {victim}))
+        until(lambda: served.http.post("/v1/design", json=DESIGN).status_code == 200)
+        assert served.http.post("/v1/design", json=DESIGN).json()["release"] == served.release
+    finally:
+        releases.roll_back()
 
 
 def deployments(served: Served) -> set[str]:

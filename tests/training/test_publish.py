@@ -22,7 +22,7 @@ from fashion_nn.state_files import load_weights
 from tests.training.finished import RUNS, finish
 from training import runs
 from training.errors import TrainingError
-from training.publish import NEEDED, bank_of, main, publish
+from training.publish import NEEDED, bank_of, main, publish, turned
 from training.recipe import Step
 
 THREE = [RUNS[network] for network in NEEDED]
@@ -52,8 +52,9 @@ def test_a_release_holds_what_the_runs_learnt(
     assert [row["category"] for row in items][:3] == ["tops", "bottoms", "shoes"]
     first = (data / "images" / "0.png").read_bytes()
     assert items[0]["picture"] == picture_key(first, suffix="png") and store.get(items[0]["picture"]) == first
-    tastes = steps["dvbpr"].recommender.taste.weight.detach().numpy()
-    assert np.array_equal(np.array([row["taste"] for row in users], np.float32), tastes)
+    trained = steps["dvbpr"].recommender.taste.weight.detach().numpy()
+    tastes = np.array([row["taste"] for row in users], np.float32)
+    assert np.allclose(np.linalg.norm(tastes, axis=1), np.linalg.norm(trained, axis=1), rtol=1e-4)
     assert users[1]["user_id"] == "u1" and len(users[1]["bought"]) == 6
     assert all(int(item[1:]) % 2 == 1 for item in users[1]["bought"])
     assert_same_weights(
@@ -61,6 +62,27 @@ def test_a_release_holds_what_the_runs_learnt(
         {"generator": steps["cgan"].average.network} | {"discriminator": steps["cgan"].discriminator},
     )
     assert_same_weights(folder / "cagan.safetensors", {"": steps["cagan"].average.network})
+
+
+def test_tastes_are_turned_to_what_was_bought_and_keep_their_length() -> None:
+    random = np.random.default_rng(0)
+    true, looks = random.standard_normal((40, 6)), random.standard_normal((300, 6)).astype(np.float32)
+    trained = (true + random.standard_normal(true.shape)).astype(np.float32)  # a little beside
+    bought = [np.sort(np.argsort(-looks @ taste)[:10]) for taste in true]
+    bought[3] = np.empty(0, dtype=np.int64)
+    found = turned(trained, looks, bought)
+    assert np.array_equal(found[3], trained[3])
+    assert np.allclose(np.linalg.norm(found, axis=1), np.linalg.norm(trained, axis=1), rtol=1e-4)
+
+    def nearness(tastes: np.ndarray) -> np.ndarray:
+        return (tastes * true).sum(1) / np.linalg.norm(tastes, axis=1) / np.linalg.norm(true, axis=1)
+
+    assert nearness(found).mean() > nearness(trained).mean() + 0.05
+
+
+def test_tastes_that_are_all_alike_stay() -> None:
+    alike = np.ones((3, 4), np.float32)
+    assert np.array_equal(turned(alike, np.eye(4, dtype=np.float32), [np.array([0])] * 3), alike)
 
 
 def assert_same_weights(path: Path, networks: dict[str, torch.nn.Module]) -> None:

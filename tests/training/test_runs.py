@@ -76,6 +76,13 @@ def test_only_more_steps_extend_a_finished_run() -> None:
     assert (extended.began, extended.checkpoint) == (known.began, known.checkpoint)
 
 
+def test_what_is_only_served_is_not_gone_on_with() -> None:
+    known = replace(finished(order_of()), resumable=False)
+    runs.check(order_of(), known)
+    with pytest.raises(TrainingError, match="no more than step 10, and nothing to go on from"):
+        runs.check(order_of("dvbpr", "steps=20"), known)
+
+
 def test_changed_shoppers_are_refused() -> None:
     grown = replace(FOUND, identity={"categories": ["shoes", "tops"], "shoppers": ["u1", "u2"]})
     with pytest.raises(TrainingError, match=r"the data's shoppers have changed \(1 then, 2 now\)"):

@@ -62,6 +62,23 @@ def demo() -> EncoderConfig:
     )
 
 
+def shipped() -> EncoderConfig:
+    """What the demonstration brings along: larger, and trained longer, mostly on the catalogue's pictures."""
+    return EncoderConfig(
+        width=32,
+        hidden=256,
+        real_weight=4.0,
+        batch_size=32,
+        steps=3_000,
+        learning_rate=1e-3,
+        decay_steps=3_000,
+        average_decay=0.99,
+        report_every=250,
+        checkpoint_every=1_000,
+        sheet_every=1_000,
+    )
+
+
 def debug() -> EncoderConfig:
     """Ten steps of a tiny network: to try the whole path in seconds."""
     return EncoderConfig(width=8, hidden=16, batch_size=4, steps=10, report_every=2, checkpoint_every=5, sheet_every=5)

@@ -142,3 +142,10 @@ def test_fewer_tastes_than_dimensions_still_tell_what_is_usual() -> None:
 def test_tastes_that_tell_nothing_are_refused(tastes: np.ndarray, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         Usual.of(tastes)
+
+
+def test_where_it_starts_changes_nothing_but_the_time() -> None:
+    catalogue, usual = looks(60, seed=21), Usual.of(looks(30, seed=22))
+    plain = fold_in_among(catalogue[:3], catalogue[3:], usual)
+    near = fold_in_among(catalogue[:3], catalogue[3:], usual, start=looks(1, seed=23)[0])
+    np.testing.assert_allclose(near, plain, atol=1e-3)

@@ -248,6 +248,21 @@ def test_at_its_deadline_a_request_gives_the_best_so_far(networks: Networks, req
     assert task.result.climb.max() > 0
 
 
+def test_a_step_that_would_end_after_the_deadline_is_not_begun(networks: Networks, request_of: RequestOf):
+    clock = Clock()
+    ours = engine(networks, clock=clock)
+    run = ours._run
+
+    def slowly(slots: list[int]) -> None:
+        run(slots)
+        clock.now += 2
+
+    ours._run = slowly
+    task = ours.submit(Plan.of(request_of(1, steps=100)), deadline=5.0)
+    finish(ours)
+    assert (task.ending, clock.now, task.result.steps) == (Ending.DEADLINE, 4.0, 1)
+
+
 def test_at_its_deadline_a_plan_begins_no_other_ascent(networks: Networks, request_of: RequestOf):
     clock = Clock()
     ours = engine(networks, clock=clock)

@@ -1,0 +1,95 @@
+"""The trained networks that come with the demonstration: packed from finished runs, and laid into a bucket as runs.
+
+    networks/world.json                  the world that they were trained on
+    networks/NETWORK/run.json            the run's record
+    networks/NETWORK/state.safetensors   of its last checkpoint what is served and judged, in half precision
+    networks/NETWORK/state.json
+    networks/NETWORK/sheet.jpg           its last sample sheet
+
+`python -m demo.weights` packs the runs of `atelier demo --size shipped --train`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cluster.local_s3 import bucket_at_hand
+from cluster.object_store import ObjectStore, open_store
+from cluster.settings import Settings
+from fashion_nn.state_files import NEST, TENSORS, save_state
+from fashion_nn.world.config import WorldConfig
+from training import checkpoints, runs
+
+FOLDER = Path(__file__).parent / "networks"
+SIZE = "shipped"  # whose runs are packed, and the name of their configs
+PARTS = {
+    "cagan": ("average",),
+    "dvbpr": ("recommender",),
+    "cgan": ("average", "discriminator"),
+    "encoder": ("average",),
+}
+EXACT = ("cgan", "average")  # an encoder belongs to these very weights
+RECORD, SHEET = "run.json", "sheet.jpg"
+
+
+class OtherWorld(ValueError):
+    """The networks were trained on another world than the one they are brought to."""
+
+
+def names() -> dict[str, str]:
+    """Network: its run."""
+    return {network: f"{SIZE}-{network}" for network in PARTS}
+
+
+def pack(store: ObjectStore, folder: Path) -> None:
+    """Keep the finished runs of this size below `folder`. Raises TrainingError, StoreError, ValueError."""
+    records = [runs.finished(store, run, network) for network, run in names().items()]
+    (data,) = {record.data for record in records}
+    for record in records:
+        target = folder / record.network
+        state = checkpoints.download(store, record.run, runs.checkpoint_name(record.step))["step"]
+        parts = {part: rounded(record.network, part, state[part]) for part in PARTS[record.network]}
+        save_state(target, {"step": parts, "done": record.step, "history": []})
+        *_, sheet = sorted(info.key for info in store.list(runs.key(record.run, "samples") + "/"))
+        (target / SHEET).write_bytes(store.get(sheet))
+        kept = asdict(replace(record, data="", checkpoint=None, resumable=False))
+        (target / RECORD).write_text(json.dumps(kept, indent=1) + "\n")
+    (folder / "world.json").write_bytes(store.get(f"{data.removeprefix(store.url)}/world.json".lstrip("/")))
+
+
+def rounded(network: str, part: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights in half precision, or as they are where they must be the very same."""
+    if (network, part) == EXACT:
+        return dict(weights)
+    found = {name: each.half() if each.is_floating_point() else each for name, each in weights.items()}
+    if beyond := [name for name, each in found.items() if not torch.isfinite(each).all()]:
+        raise ValueError(f"{network} has {', '.join(beyond)} beyond what half precision holds")
+    return found
+
+
+def bring(store: ObjectStore, data: str, world: WorldConfig, folder: Path = FOLDER) -> dict[str, str]:
+    """Lay the networks into a bucket as finished runs on `data`; {network: run}. Raises OtherWorld, StoreError."""
+    if json.loads((folder / "world.json").read_text()) != world.stamp():
+        raise OtherWorld("the networks that come along know another world: train them on this one (TRAIN=1)")
+    for network, run in names().items():
+        kept: dict[str, Any] = json.loads((folder / network / RECORD).read_text())
+        checkpoint = runs.checkpoint_name(kept["step"])
+        record = runs.RunRecord(**{**kept, "data": data, "checkpoint": runs.key(run, checkpoint)})
+        if runs.read(store, run) == record:
+            continue
+        for file in (TENSORS, NEST):
+            store.upload(folder / network / file, runs.key(run, checkpoint, file))
+        sheet = (folder / network / SHEET).read_bytes()
+        store.put(runs.key(run, "samples", f"{record.step:08d}.jpg"), sheet, content_type="image/jpeg")
+        runs.write(store, record)
+    return names()
+
+
+if __name__ == "__main__":
+    with bucket_at_hand(Settings()) as settings:
+        pack(open_store(settings.bucket_url, settings), FOLDER)

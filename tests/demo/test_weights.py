@@ -1,0 +1,91 @@
+"""The networks that come with the demonstration, and how they get there and into a bucket."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from cluster.object_store import ObjectStore, open_store
+from cluster.settings import Settings
+from demo import sizes, weights
+from fashion_nn import configs
+from fashion_nn.world.world import write_world
+from tests.training.finished import RUNS, finish
+from training import recipe, runs
+from training.publish import check_encoder, networks_of, write_weights
+from training.trained import load
+
+MOST_BYTES = 8_000_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    (tmp_path / "bucket").mkdir()
+    return open_store((tmp_path / "bucket").as_uri(), Settings())
+
+
+def test_they_are_small_enough_to_come_along() -> None:
+    assert sum(file.stat().st_size for file in weights.FOLDER.rglob("*.safetensors")) < MOST_BYTES
+
+
+@pytest.mark.parametrize("network", weights.PARTS)
+def test_they_are_what_the_committed_configs_make(network: str) -> None:
+    record = json.loads((weights.FOLDER / network / weights.RECORD).read_text())
+    fields = [f"generator={weights.names()['cgan']}"] if network == "encoder" else []
+    wanted = configs.override(configs.named(recipe.find(network).configs, weights.SIZE), fields)
+    assert configs.to_json(wanted) == record["config"]
+    assert (record["state"], record["step"]) == ("finished", wanted.steps)
+
+
+def test_a_release_can_be_made_of_them(store: ObjectStore, tmp_path: Path) -> None:
+    names = weights.bring(store, "file:///world", sizes.demo().world)
+    trained = {network: load(store, runs.finished(store, run, network)) for network, run in names.items()}
+    check_encoder(trained)
+    files = write_weights(tmp_path, networks_of(trained), trained)
+    assert set(files) == {f"{network}.safetensors" for network in names}
+
+
+def test_what_is_there_already_is_not_sent_again(store: ObjectStore) -> None:
+    weights.bring(store, "file:///world", sizes.demo().world)
+    before = {info.key: info for info in store.list()}
+    weights.bring(store, "file:///world", sizes.demo().world)
+    assert {info.key: info for info in store.list()} == before
+
+
+def test_networks_of_another_world_are_refused(store: ObjectStore) -> None:
+    with pytest.raises(weights.OtherWorld, match="TRAIN=1"):
+        weights.bring(store, "file:///world", replace(sizes.demo().world, seed=1))
+    assert list(store.list()) == []
+
+
+def test_what_was_packed_is_what_was_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(bucket_url=(tmp_path / "bucket").as_uri(), home=tmp_path / "home")
+    (tmp_path / "bucket").mkdir()
+    store, world = open_store(settings.bucket_url, settings), sizes.debug().world
+    data = write_world(tmp_path / "bucket" / "world", world)
+    monkeypatch.setattr(weights, "names", lambda: {network: RUNS[network] for network in weights.PARTS})
+    for network in ("dvbpr", "cgan", "cagan", "encoder"):
+        finish(network, data, settings)
+        store.put(runs.key(RUNS[network], "samples", "00000010.jpg"), b"a sheet")
+    trained = {network: load(store, runs.finished(store, run, network)) for network, run in weights.names().items()}
+    weights.pack(store, tmp_path / "packed")
+    other = open_store((tmp_path / "other").as_uri(), Settings())
+    (tmp_path / "other").mkdir()
+    weights.bring(other, "file:///there", world, tmp_path / "packed")
+    for network, run in weights.names().items():
+        again = load(other, runs.finished(other, run, network))
+        assert again.config == trained[network].config and again.record.data == "file:///there"
+        for part in weights.PARTS[network]:
+            for name, value in trained[network].state[part].items():
+                torch.testing.assert_close(again.state[part][name].to(value.dtype), value, rtol=1e-3, atol=1e-6)
+        assert other.get(runs.key(run, "samples", "00000010.jpg")) == b"a sheet"
+    check_encoder(
+        {network: load(other, runs.finished(other, run, network)) for network, run in weights.names().items()}
+    )
+
+
+def test_weights_beyond_half_precision_are_refused() -> None:
+    with pytest.raises(ValueError, match="dvbpr has large beyond"):
+        weights.rounded("dvbpr", "recommender", {"large": torch.tensor([1e6]), "small": torch.tensor([1.0])})
