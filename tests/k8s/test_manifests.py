@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import ray
 
+from cluster import leaving
 from cluster.settings import ENV_PREFIX, Settings
 from tests.k8s.conftest import OVERLAYS
 from tests.k8s.pods import Manifest, Pod, cluster_spec, pods, selects
@@ -189,8 +190,8 @@ def test_pods_end_after_their_requests(manifests: list[Manifest]) -> None:
     longest = Settings().request_timeout_s
     serving = [pod for pod in pods(manifests) if pod.labels["app.kubernetes.io/component"] == "serving"]
     for pod in serving:
-        (wait,) = [int(each) for each in pod.container["lifecycle"]["preStop"]["exec"]["command"] if each.isdigit()]
-        assert pod.spec["terminationGracePeriodSeconds"] >= wait + longest, pod.owner
+        assert pod.container["lifecycle"]["preStop"]["exec"]["command"] == ["python", "-m", leaving.__name__], pod.owner
+        assert pod.spec["terminationGracePeriodSeconds"] > leaving.PATIENCE_S > longest, pod.owner
     assert serving and named(manifests, "RayService")["spec"]["rayClusterDeletionDelaySeconds"] > longest
 
 

@@ -74,13 +74,19 @@ def test_both_faces_are_served(stated: ServeDeploySchema, settings: Settings) ->
     assert stated.grpc_options.grpc_servicer_functions == grpc.grpc_servicer_functions
 
 
-def test_only_replicas_and_their_devices_are_changed(
+def test_only_processors_and_gpus_are_changed(
     served: ServeApplicationSchema, built: dict[str, DeploymentInfo], final: dict[str, DeploymentInfo]
 ) -> None:
     for changed in served.deployments:
-        assert changed.model_fields_set <= {"name", "num_replicas", "autoscaling_config", "ray_actor_options"}
+        assert changed.model_fields_set == {"name", "ray_actor_options"}
     for name, info in final.items():
-        for option in ("max_ongoing_requests", "max_queued_requests", "graceful_shutdown_timeout_s", "user_config"):
+        for option in (
+            "max_ongoing_requests",
+            "max_queued_requests",
+            "graceful_shutdown_timeout_s",
+            "user_config",
+            "autoscaling_config",
+        ):
             assert getattr(info.deployment_config, option) == getattr(built[name].deployment_config, option)
 
 

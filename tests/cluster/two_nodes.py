@@ -1,0 +1,69 @@
+"""A cluster of a head and two workers, one of which leaves under load: prints what came of it as JSON.
+
+python -m tests.cluster.two_nodes
+"""
+
+import json
+import threading
+import time
+
+import ray
+from ray import serve
+from ray.cluster_utils import Cluster
+
+from cluster.leaving import leave, replicas_on
+
+
+@serve.deployment(num_replicas=1, ray_actor_options={"num_cpus": 1}, graceful_shutdown_timeout_s=30)
+class Slow:
+    def __call__(self) -> str:
+        time.sleep(0.5)
+        return ray.get_runtime_context().get_node_id()
+
+
+def main() -> None:
+    head = {"num_cpus": 0, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args=head)
+    first = nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    ray.init(address=nodes.address, log_to_driver=False)
+    serve.start(proxy_location="Disabled")
+    handle = serve.run(Slow.bind(), name="slow", route_prefix=None)
+    before = handle.remote().result(timeout_s=60)
+    nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    answers: list[str] = []
+    errors: list[str] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            try:
+                answers.append(handle.remote().result(timeout_s=120))
+            except Exception as error:
+                errors.append(repr(error))
+
+    callers = [threading.Thread(target=ask) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    left = leave(first.node_id, 120)
+    after = handle.remote().result(timeout_s=60)
+    done.set()
+    for caller in callers:
+        caller.join()
+    print(
+        json.dumps(
+            {
+                "served by the first": before == first.node_id,
+                "left on the first": left,
+                "there": replicas_on(first.node_id),
+                "served by another": after not in (before, None),
+                "answers": len(answers),
+                "errors": errors,
+            }
+        )
+    )
+    ray.shutdown()
+    nodes.shutdown()
+
+
+if __name__ == "__main__":
+    main()
