@@ -1,6 +1,7 @@
 # make demo     a fresh clone to answers; stays up until Ctrl-C (ONCE=1: ends by itself)
 # make test     sets up and runs the tests
 # make lint     checks style and format
+# make chaos    kills parts of a cluster under load, and tells what callers noticed
 # make clean    removes the environment, the demonstration's data and caches
 # PYTHON=...    the interpreter to build the environment with (3.11 or newer)
 
@@ -11,7 +12,7 @@ ONCE ?=
 SIZE ?= demo
 ARGS ?=
 
-.PHONY: demo test lint install clean
+.PHONY: demo test lint chaos install clean
 
 # exec: the recipe's shell steps aside, so that Ctrl-C and signals reach the demonstration itself.
 demo: $(STAMP)
@@ -24,6 +25,9 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+chaos: $(STAMP)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.chaos $(ARGS)
 
 install: $(STAMP)
 
