@@ -2,6 +2,7 @@
 # make weights  trains the networks that come with the demonstration anew: some hours
 # make test     sets up and runs the tests
 # make lint     checks style and format
+# make chaos    kills parts of a cluster under load, and tells what callers noticed
 # make clean    removes the environment, the demonstration's data and caches
 # PYTHON=...    the interpreter to build the environment with (3.11 or newer)
 
@@ -13,7 +14,7 @@ TRAIN ?=
 SIZE ?= demo
 ARGS ?=
 
-.PHONY: demo weights test test-served test-others lint install clean
+.PHONY: demo weights test test-served test-others lint chaos install clean
 
 # exec: the recipe's shell steps aside, so that Ctrl-C and signals reach the demonstration itself.
 demo: $(STAMP)
@@ -41,6 +42,9 @@ test-others: $(STAMP)
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+chaos: $(STAMP)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m tests.chaos $(ARGS)
 
 install: $(STAMP)
 

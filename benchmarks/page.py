@@ -1,7 +1,7 @@
 """`python -m benchmarks.page`: writes docs/benchmarks/README.md from the results beside it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +24,39 @@ def section(name: str, found: Mapping[str, Any]) -> str:
     where = ", ".join(
         str(each) for each in (machine["cpu"], f"{machine['cores']} cores", machine["gpu"]) if each is not None
     )
+    if found.get("pivot"):
+        return "\n".join([*head(name, found, where), *pivoted(found["rows"]), ""])
     lines = [
-        f"## {found['benchmark']} ({name})",
-        "",
-        f"{where}; torch {machine['torch']}; commit {found['commit']}",
-        "",
+        *head(name, found, where),
         "| what | value | unit | against | its value | ratio | runs | spread |",
         "|---|---:|---|---|---:|---:|---:|---:|",
     ]
     return "\n".join([*lines, *(line(row) for row in found["rows"]), ""])
+
+
+def head(name: str, found: Mapping[str, Any], where: str) -> list[str]:
+    """The lines above a table."""
+    lines = [
+        f"## {found['benchmark']} ({name})",
+        "",
+        f"{where}; torch {found['machine']['torch']}; commit {found['commit']}",
+        "",
+    ]
+    return [*lines, found["note"], ""] if "note" in found else lines
+
+
+def pivoted(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Rows named case/figure as a table with a line for every case and a column for every figure."""
+    table: dict[str, dict[str, str]] = {}
+    for row in rows:
+        case, _, figure = row["name"].rpartition("/")
+        table.setdefault(case, {})[figure] = number(row["value"])
+    figures = list(next(iter(table.values())))
+    lines = [f"| | {' | '.join(figure.replace('_', ' ') for figure in figures)} |", f"|---|{'---:|' * len(figures)}"]
+    return lines + [
+        f"| {case.replace('_', ' ')} | {' | '.join(cells.get(each, '') for each in figures)} |"
+        for case, cells in table.items()
+    ]
 
 
 def line(row: Mapping[str, Any]) -> str:

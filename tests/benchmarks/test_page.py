@@ -16,6 +16,14 @@ def test_every_row_is_a_line_of_its_table() -> None:
     assert "| bytes | 7 | B |  |  |  | 1 | 0 |" in written
 
 
+def test_a_table_of_cases_has_a_column_for_every_figure() -> None:
+    rows = [
+        row(f"{case}/{figure}", [value], unit="1") for case in ("a", "b_c") for figure, value in (("x_s", 1), ("y", 2))
+    ]
+    written = page({"chaos-here.json": {**report("chaos", rows), "pivot": True}})
+    assert "| | x s | y |\n|---|---:|---:|\n| a | 1 | 2 |\n| b c | 1 | 2 |" in written
+
+
 def test_the_page_is_up_to_date() -> None:
     results = {path.name: json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
     assert (FOLDER / "README.md").read_text() == page(results)

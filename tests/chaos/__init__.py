@@ -1,0 +1,1 @@
+"""What callers notice of every fault: `python -m tests.chaos`."""
