@@ -182,7 +182,8 @@ def in_detail(
 
     def enlarged(column: Tensor, mode: str = "bilinear") -> Tensor:
         inside = column[None, :, upper:lower, left:right]
-        return F.interpolate(inside, size=(height, width), mode=mode, align_corners=False)
+        pillows = mode == "bicubic"  # the kernel that Pillow has, and in a third of the time
+        return F.interpolate(inside, size=(height, width), mode=mode, align_corners=False, antialias=pillows)
 
     times = max(1, min(MOST_TIMES, round(height / (lower - upper))))
     seen_height, seen_width = (times * side for side in painted.mask.shape[1:])
