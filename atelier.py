@@ -24,7 +24,6 @@ PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 keys = typer.Typer(no_args_is_help=True, help="Who may call: keys and what they open.")
-app.add_typer(keys, name="keys")
 
 
 @app.callback()
@@ -328,10 +327,17 @@ def main() -> None:
     sys.exit(run(sys.argv[1:] or ["--help"]))
 
 
+def whole() -> typer.Typer:
+    """The commands with their groups, which are joined here since nothing is to happen where this is imported."""
+    if not app.registered_groups:
+        app.add_typer(keys, name="keys")
+    return app
+
+
 def run(arguments: list[str]) -> int:
     """Carry out one command line; the exit code. ATELIER_TRACEBACK=1 shows where an error came from."""
     try:
-        code = app(arguments, prog_name="atelier", standalone_mode=False) or 0
+        code = whole()(arguments, prog_name="atelier", standalone_mode=False) or 0
         if code == INTERRUPTED:
             print("atelier: interrupted", file=sys.stderr)
         return code
