@@ -172,7 +172,7 @@ def demo() -> CAGANConfig:
         discriminator_width=32,
         finish=24,
         batch_size=8,
-        steps=4_500,
+        steps=2_000,
         generator_rate=5e-4,
         discriminator_rate=3e-4,
         checkpoint_every=500,
