@@ -1,7 +1,7 @@
 """`python -m tests.chaos`: what callers notice while something dies, on a cluster of several nodes on one machine.
 
 Callers ask over HTTP, half of them with the client's retries and half without, before, during and after each fault.
-The head has no replicas and keeps its state on disk. All nodes' proxies share one port, so that the system hands every
+The head has no replicas. All nodes' proxies share one port, so that the system hands every
 new connection to one that lives, as a load balancer would.
 """
 
@@ -54,14 +54,6 @@ def worker(cluster: Cluster, way: Way) -> None:
     cluster.workers[-1].start()
 
 
-def head(cluster: Cluster, way: Way) -> None:
-    """The head goes at once, and comes back over the state that it kept."""
-    cluster.head.kill()
-    time.sleep(AFTER_S)
-    cluster.head.start()
-    wait_until(lambda: bool(cluster.head.processes("raylet")), "the head is back")
-
-
 FAULTS: dict[str, Fault] = {
     "nothing": lambda cluster, way: time.sleep(AFTER_S),
     "gateway_killed": replica("Gateway"),
@@ -74,7 +66,6 @@ FAULTS: dict[str, Fault] = {
     "store_gone": store(Mood.GONE),
     "store_slow": store(Mood.SLOW),
     "store_failing": store(Mood.FAILING),
-    "head_killed": head,
 }
 
 

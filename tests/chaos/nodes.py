@@ -61,7 +61,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A head, which keeps its state on disk, and workers, which the application is placed on."""
+    """A head, and workers, which the application is placed on."""
 
     head: Node
     workers: tuple[Node, ...]
@@ -82,10 +82,9 @@ class Cluster:
 def running(environment: Mapping[str, str], folder: Path, *, workers: int) -> Iterator[Cluster]:
     """A cluster that serves what `environment` names, for as long as this is entered."""
     address = f"127.0.0.1:{_free_port()}"
-    state = folder / "state"
-    state.mkdir(parents=True)
+    folder.mkdir(parents=True)
     known = {**os.environ, **environment, **STEADY, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
-    known |= {"RAY_gcs_storage": "rocksdb", "RAY_gcs_storage_path": str(state), "RAY_prestart_worker_first_driver": "0"}
+    known["RAY_prestart_worker_first_driver"] = "0"
     ray = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--disable-usage-stats"]
     ray += [f"--object-store-memory={100 * 2**20}", "--node-ip-address=127.0.0.1", "--dashboard-agent-listen-port=0"]
     ray += ["--min-worker-port=0", "--max-worker-port=0"]
