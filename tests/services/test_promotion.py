@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray import serve
 
 from cluster.object_store import open_store
 from cluster.releases import ReleaseStore
@@ -21,7 +23,9 @@ from services.calls import Caller
 from services.core import Core
 from services.designer import Designer
 from services.messages import DesignRequest, RecommendRequest, ScoreRequest, Shopper
+from services.meters import Meters
 from services.outgoing import Outgoing
+from services.picture_cache import PictureCache
 from services.promotion import Unsound, check
 from services.recommender import Recommender
 from services.trials import FollowedTrials
@@ -67,6 +71,8 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("ATELIER_DESIGNER_PRECISION", "fp32")
     for module in (trials, deployment):
         monkeypatch.setattr(module, "FOLLOW_S", 0.1)
+    replica = SimpleNamespace(app_name="atelier", deployment="Deployment", replica_tag="1")
+    monkeypatch.setattr(serve, "get_replica_context", lambda: replica)  # of no replica of Serve's, in this process
     return Settings()
 
 
@@ -90,10 +96,11 @@ async def standing(settings: Settings, releases: ReleaseStore) -> AsyncIterator[
     parts = {"recommender": Recommender.func_or_class(), "designer": Designer.func_or_class()}
     for part in parts.values():
         await part.reconfigure({"release": None})
+    store = open_store(settings.bucket_url, settings)
     yield Core(
         **{name: Handle(part) for name, part in parts.items()},
         fitting_room=None,
-        outgoing=Outgoing(store=open_store(settings.bucket_url, settings), expires_s=60, signs=False),
+        outgoing=Outgoing(store=store, cache=PictureCache(store, 0, Meters()), expires_s=60, signs=False),
         caller=Caller(timeout_s=60.0, pause_s=0.01),
         logger=LOGGER,
         trials=FollowedTrials(releases.last, LOGGER),
@@ -101,7 +108,6 @@ async def standing(settings: Settings, releases: ReleaseStore) -> AsyncIterator[
     for part in parts.values():
         part._following.cancel()
     parts["recommender"]._reading.cancel()
-    parts["designer"]._showing.cancel()
     await parts["designer"].__del__()
 
 
