@@ -114,7 +114,7 @@ def test_keys_are_issued_listed_and_revoked(bucket: Path, capsys: pytest.Capture
     told = capsys.readouterr()
     key, id = told.out.strip(), told.err.split()[0]
     assert key.startswith(f"atelier_{id}_")
-    secret = key.removeprefix(f"atelier_{id}_")  # in which there may be lines below as well
+    secret = key.removeprefix(f"atelier_{id}_")  # underscores included
     assert not any(secret in path.read_text() for path in bucket.rglob("*") if path.is_file())
     assert atelier.run(["keys", "list"]) == 0
     assert capsys.readouterr().out.startswith(f"opens    {id}  web shop  read,design  5/s, 10 at once  since ")
