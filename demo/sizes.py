@@ -26,7 +26,7 @@ class Size:
 def demo() -> Size:
     """What `make demo` shows."""
     return Size(
-        name="demo", world=worlds.demo(), bank=BankConfig(codes=2048, tastes=32, rounds=1, steps=40), trained=True
+        name="demo", world=worlds.demo(), bank=BankConfig(codes=1024, tastes=16, rounds=1, steps=30), trained=True
     )
 
 
