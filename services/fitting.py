@@ -24,8 +24,6 @@ from services.errors import Unexpected, bad_input
 from services.release_loader import Release
 
 FAINTEST = 5  # of 255: a mask below this is nothing, so that what is not painted on stays as it was sent
-
-
 MOST_TIMES = 16  # larger than the network saw it, at most, is the garment looked at
 LARGEST_DETAIL = 1_500_000  # pixels of a person up to which the garment is laid on in full
 

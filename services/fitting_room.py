@@ -14,7 +14,7 @@ from services.devices import replica_device
 from services.errors import ServiceError
 from services.fitting import Fitter, Job, Painted, load_fitter, paste
 from services.incoming import incoming
-from services.messages import FittingRequest, PictureInput, TryOnRequest, Upload
+from services.messages import FittingRequest, TryOnRequest, Upload
 from services.replies import FittedPicture, Fittings, LoosePicture, Offers, Work
 
 MAX_JOBS_PER_PASS = 16
@@ -48,7 +48,7 @@ class FittingRoom(ReleaseDeployment[Fitter]):
         """
         release, fitter = self.shelf.chosen(release)
         opened, opened_ms = await self.on_pictures(self._opened, fitter, request, worn)
-        garment, garment_ms = await self.on_pictures(self._garment, request.wanted, wanted)
+        garment, garment_ms = await self.on_pictures(self.incoming.named, request.wanted, "wanted", wanted)
         place, place_ms = await self.on_pictures(self._place, fitter, request.mask, opened.image)
         fitted, work = await self._fitted(fitter, opened, garment, request.format, place)
         work += Work(encode_ms=opened_ms + garment_ms + place_ms)
@@ -88,9 +88,6 @@ class FittingRoom(ReleaseDeployment[Fitter]):
         person = self.incoming.upload(request.person.data, "person")
         worn_image = None if request.worn is None else self.incoming.named(request.worn, "worn", worn)
         return Opened(person, fitter.seen(person), fitter.worn(worn_image), fitter.group(request.group))
-
-    def _garment(self, picture: PictureInput, item: Offers | None) -> Image.Image:
-        return self.incoming.named(picture, "wanted", item)
 
     def _place(self, fitter: Fitter, mask: Upload | None, person: Image.Image) -> Tensor | None:
         """The mask that was sent, stretched over the person's picture, as the network sees it."""
