@@ -73,6 +73,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         monkeypatch.setattr(module, "FOLLOW_S", 0.1)
     replica = SimpleNamespace(app_name="atelier", deployment="Deployment", replica_tag="1")
     monkeypatch.setattr(serve, "get_replica_context", lambda: replica)  # of no replica of Serve's, in this process
+    monkeypatch.setattr(deployment.Teller, "start", lambda teller: None)  # what a real one tells is tested elsewhere
     return Settings()
 
 
