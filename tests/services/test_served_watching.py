@@ -184,7 +184,7 @@ def test_a_trace_goes_through_the_deployments(served: Served, sent: Callable[[st
     headers = {"traceparent": f"00-{trace}-{caller}-01", "x-request-id": trace}
     body = dressed(shopper=KNOWN, source="design", category="men-tops", k=1)
     assert served.http.post("/v1/fitting", json=body, headers=headers).status_code == 200
-    below = {"Recommender.taste", "Designer.design", "FittingRoom.fit"}
+    below = {"Recommender.taste", "Recommender.item", "Designer.design", "FittingRoom.fit"}
     found = sent(trace, {"fitting", *below, "queue", "compute", "encode"})
     entry = found["fitting"]
     assert (entry.deployment, entry.parent) == ("Gateway", caller)
