@@ -6,7 +6,7 @@
     networks/NETWORK/state.json
     networks/NETWORK/sheet.jpg           its last sample sheet
 
-`python -m demo.weights` packs the runs of `atelier demo --size shipped --train`.
+`python -m demo.weights` packs the runs of `atelier demo --size shipped`.
 """
 
 import json

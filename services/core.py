@@ -4,7 +4,6 @@ A face (HTTP, gRPC) translates into these requests and out of these answers and 
 """
 
 import asyncio
-import hashlib
 import logging
 import secrets
 import time
@@ -17,7 +16,7 @@ from services import messages, replies
 from services.calls import Caller
 from services.errors import NoRelease
 from services.outgoing import Outgoing
-from services.trials import Choice, NoTrials, Trials, named
+from services.trials import Choice, NoTrials, Trials, Who, named
 
 AnyReply = TypeVar("AnyReply", bound=replies.Reply)
 LARGEST_SEED = 2**31
@@ -151,7 +150,7 @@ class Core:
             lambda release: self.fitting_room.try_on.remote(
                 request, self._item_of(worn, release), self._item_of(wanted, release), release=release
             ),
-            hashlib.sha256(request.person.data).hexdigest(),
+            request.person.data,
         )
         (fitted,) = await asked.encoding(self._fittings(reply.fitted))
         return messages.TryOnAnswer(fitting=fitted, **asked.facts(request_id))
@@ -325,13 +324,13 @@ class Core:
             return None
         return self.recommender.item.remote(picture.item_id, release=release)
 
-    def _choice(self, who: str | None) -> Choice:
+    def _choice(self, who: Who | None) -> Choice:
         return Choice(None if who is None else self.trials.candidate_for(who))
 
     async def _call(self, call: Callable[[], Awaitable[Any]]) -> tuple[Any, float]:
         return await self.caller(call, logger=self.logger)
 
-    async def _ask(self, call: Callable[[str | None], Awaitable[Any]], who: str | None = None) -> tuple[Any, "Asked"]:
+    async def _ask(self, call: Callable[[str | None], Awaitable[Any]], who: Who | None = None) -> tuple[Any, "Asked"]:
         """A call for somebody, which is told the release to ask for; None for the one that serves."""
         choice = self._choice(who)
         reply, took_ms = await self.caller(choice.asked(call), logger=self.logger, turning=choice.turn)

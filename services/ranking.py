@@ -10,14 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fashion_nn.dvbpr.fold_in import Usual, fold_in, fold_in_among
+from fashion_nn.dvbpr.fold_in import OTHERS, Usual, fold_in, fold_in_among
 from services.errors import UnknownItem, UnknownShopper
 from services.item_table import Entry, Floats, ItemTable
 from services.messages import RecommendRequest, ScoreRequest, Shopper
 from services.release_loader import Release
 from services.replies import Contents, OfferedItem, Offers, Scores, StoredPicture, Taste, Work
 
-OTHERS = 2048  # items that liked ones are set against in the fold-in
 ASKED = 64  # tastes by which it is found how many cells are to be searched
 
 

@@ -15,13 +15,14 @@ from cluster.releases import Promotion
 from services.errors import TurningRelease
 from services.messages import Shopper
 
+Who = str | bytes  # a shopper in a word, or the picture of somebody who gives none
 FOLLOW_S = 5.0  # how often the history is asked whether a trial has begun or ended
 
 
 class Trials(Protocol):
     """What is on trial."""
 
-    def candidate_for(self, who: str) -> str | None:
+    def candidate_for(self, who: Who) -> str | None:
         """The release that somebody is to see in the place of the one that serves, if they are."""
         ...
 
@@ -29,7 +30,7 @@ class Trials(Protocol):
 class NoTrials:
     """Everybody sees the release that serves."""
 
-    def candidate_for(self, who: str) -> str | None:
+    def candidate_for(self, who: Who) -> str | None:
         """See `Trials`."""
         return None
 
@@ -42,7 +43,7 @@ class FollowedTrials:
         self._standing: Promotion | None = None
         self._following: asyncio.Task[None] | None = None
 
-    def candidate_for(self, who: str) -> str | None:
+    def candidate_for(self, who: Who) -> str | None:
         """See `Trials`. The first time of asking begins to follow the history: until it is read nothing is on trial."""
         if self._following is None:
             self._following = asyncio.create_task(self._follow())
@@ -66,9 +67,10 @@ class FollowedTrials:
             await asyncio.sleep(FOLLOW_S)
 
 
-def chosen(candidate: str, share: float, who: str) -> bool:
+def chosen(candidate: str, share: float, who: Who) -> bool:
     """Whether somebody is of the share that sees a candidate. Another candidate is seen by others."""
-    digest = hashlib.sha256(f"{candidate}\n{who}".encode()).digest()
+    asks = who if isinstance(who, bytes) else who.encode()
+    digest = hashlib.sha256(candidate.encode() + b"\n" + asks).digest()
     return int.from_bytes(digest[:8]) < share * 2**64
 
 

@@ -36,7 +36,7 @@ from fashion_nn.cgan.architecture import networks as pair_of
 from fashion_nn.configs import to_json
 from fashion_nn.datasets.catalogue import Catalogue
 from fashion_nn.datasets.sources import PictureSource
-from fashion_nn.dvbpr.fold_in import Usual, fold_in_among
+from fashion_nn.dvbpr.fold_in import OTHERS, Usual, fold_in_among
 from fashion_nn.dvbpr.network import Look
 from fashion_nn.latent.bank import BankConfig
 from fashion_nn.latent.encoder.network import Encoder
@@ -55,7 +55,6 @@ from training.runs import RunRecord
 from training.trained import Trained, averaged_generator, generator_identity, load, recommender
 
 Floats, Whole = NDArray[np.float32], NDArray[np.int64]
-OTHERS = 2048  # items that bought ones are set against
 BATCH = 128  # pictures that Φ looks at at once
 NEEDED = ("dvbpr", "cgan", "cagan")
 BANK = BankConfig()

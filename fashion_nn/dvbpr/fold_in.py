@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+OTHERS = 2048  # looks that liked ones need be set against, at most
 TRUST = 0.3  # in what is usual, against one like; 0.2 to 0.5 rank new shoppers' items about equally well
 
 Array = NDArray[np.float64]

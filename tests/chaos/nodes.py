@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.ray_runtime import STEADY
+from tests.processes import descendants, title
 
 PATIENCE_S = 300.0
 HEAD_CPUS, WORKER_CPUS = 0, 4  # no replica is placed on the head
@@ -48,7 +49,7 @@ class Node:
         """Those below it, or those of them that bear such a title."""
         if self.process is None:
             return set()
-        return {pid for pid in _descendants(self.process.pid) if titled in _title(pid)}
+        return {pid for pid in descendants(self.process.pid) if titled in title(pid)}
 
     def kill(self) -> None:
         """End all of it at once, as a loss of power would."""
@@ -114,29 +115,6 @@ def wait_until(true: Callable[[], bool], what: str, *, seconds: float = PATIENCE
             raise TimeoutError(f"not within {seconds:g} s: {what}")
         time.sleep(0.2)
     return time.monotonic() - began
-
-
-def _descendants(pid: int) -> set[int]:
-    children: dict[int, set[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it ended meanwhile
-        children.setdefault(int(fields[1]), set()).add(int(stat.parent.name))
-    found, waiting = set(), [pid]
-    while waiting:
-        below = children.get(waiting.pop(), set())
-        found |= below
-        waiting.extend(below)
-    return found
-
-
-def _title(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
 
 
 def _kill(pid: int) -> None:

@@ -1,10 +1,6 @@
 """What the chaos is made of: nodes that end with all of their processes, a way to a store, what callers notice."""
 
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -13,6 +9,7 @@ import pytest
 from tests.chaos.bad_store import Mood, Way
 from tests.chaos.callers import Noticed
 from tests.chaos.nodes import Cluster, Node, wait_until
+from tests.echo import echoing
 
 
 @pytest.fixture
@@ -47,33 +44,6 @@ def zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
-
-
-class Echo(BaseHTTPRequestHandler):
-    """Answers what it is sent, over connections that are kept."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(429 if body == b"full" else 200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *told: object) -> None:
-        """Says nothing."""
-
-
-@contextmanager
-def echoing() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def asked(way: Way) -> int | str:

@@ -12,12 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from fashion_nn.datasets.split import Split
-from fashion_nn.dvbpr.fold_in import Usual, fold_in_among
+from fashion_nn.dvbpr.fold_in import OTHERS, Usual, fold_in_among
 from fashion_nn.metrics.ranking import scores_by_taste, standings
 from training.evaluate.figures import Mean
 
 TOLD = (1, 2, 3, 5, 10, None)  # likes; None: everything in training
-OTHERS = 2048  # items that liked ones are set against
 
 Floats = NDArray[np.float32]
 Whole = NDArray[np.int64]

@@ -1,6 +1,6 @@
 """What a run of the encoder is made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fashion_nn import checks
@@ -64,13 +64,12 @@ def demo() -> EncoderConfig:
 
 def shipped() -> EncoderConfig:
     """What the demonstration brings along: larger, and trained longer, mostly on the catalogue's pictures."""
-    return EncoderConfig(
+    return replace(
+        demo(),
         width=32,
-        hidden=256,
         real_weight=4.0,
         batch_size=32,
         steps=3_000,
-        learning_rate=1e-3,
         decay_steps=3_000,
         average_decay=0.99,
         report_every=250,
