@@ -1,6 +1,7 @@
 """A cluster of several nodes on one machine: each a `ray start` of its own, to be killed with all of its processes."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -84,7 +85,8 @@ def running(environment: Mapping[str, str], folder: Path, *, workers: int) -> It
     """A cluster that serves what `environment` names, for as long as this is entered."""
     address = f"127.0.0.1:{_free_port()}"
     folder.mkdir(parents=True)
-    known = {**os.environ, **environment, **STEADY, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
+    known = {**os.environ, **environment, **STEADY, "RAY_USAGE_STATS_ENABLED": "0"}
+    known |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # Ray listens on all interfaces
     known["RAY_prestart_worker_first_driver"] = "0"
     ray = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--disable-usage-stats"]
     ray += [f"--object-store-memory={100 * 2**20}", "--node-ip-address=127.0.0.1", "--dashboard-agent-listen-port=0"]
