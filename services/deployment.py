@@ -12,7 +12,8 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from ray import serve
 
-from cluster.object_store import StoreError
+from cluster.object_store import StoreError, open_store
+from cluster.releases import ReleaseStore
 from cluster.settings import Settings
 from services import metrics, release_loader
 from services.accounts import LEFT, UNKNOWN, outcome_of, write_line
@@ -46,6 +47,7 @@ class ReleaseDeployment(Generic[Loaded]):
         self, load: Callable[[Release], Loaded], retire: Callable[[Loaded], None] = lambda loaded: None
     ) -> None:
         self.settings = Settings()
+        self.releases = ReleaseStore(open_store(self.settings.bucket_url, self.settings))
         self.logger = logging.getLogger(LOGGER)
         self.logger.addFilter(Refusals())
         self._networks = ThreadPoolExecutor(1, thread_name_prefix="networks")
@@ -163,7 +165,7 @@ class ReleaseDeployment(Generic[Loaded]):
 
         Raises what the current one failed with, where no earlier one can be loaded either.
         """
-        standing = release_loader.standing(self.settings)
+        standing = self.releases.last()
         if standing is None:
             return self.shelf.turn_to(None)
         try:
@@ -171,7 +173,7 @@ class ReleaseDeployment(Generic[Loaded]):
         except Exception as error:
             self.logger.exception("release %s could not be loaded", standing.release)
             self._unsound[standing.release] = time.monotonic() + AGAIN_S
-            if not any(self._taken(self.shelf.turn_to, release) for release in release_loader.earlier(self.settings)):
+            if not any(self._taken(self.shelf.turn_to, release) for release in release_loader.earlier(self.releases)):
                 raise error
         if standing.candidate is not None:
             self._taken(self.shelf.try_out, standing.candidate)
@@ -180,7 +182,7 @@ class ReleaseDeployment(Generic[Loaded]):
         while True:
             await asyncio.sleep(FOLLOW_S)
             try:
-                standing = await asyncio.to_thread(release_loader.standing, self.settings)
+                standing = await asyncio.to_thread(self.releases.last)
             except StoreError as error:
                 self.meters.count(metrics.STORE_ERRORS, error.reason)
                 self.logger.warning("cannot ask for the current release: %s", error)

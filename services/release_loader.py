@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from cluster.object_store import NotFound, open_store
-from cluster.releases import Promotion, ReleaseStore, succession
+from cluster.releases import ReleaseStore, succession
 from cluster.settings import Settings
 from services.errors import NoRelease, TurningRelease, UnknownRelease, bad_input
 
@@ -49,14 +49,9 @@ def fetch(settings: Settings, release_id: str | None) -> Release:
     return Release(id=wanted, folder=folder, manifest=json.loads((folder / "manifest.json").read_text()))
 
 
-def standing(settings: Settings) -> Promotion | None:
-    """The record of the history that holds: which release serves, and which is on trial. Raises StoreError."""
-    return ReleaseStore(open_store(settings.bucket_url, settings)).last()
-
-
-def earlier(settings: Settings) -> list[str]:
+def earlier(releases: ReleaseStore) -> list[str]:
     """The releases that served before the current one, the latest first. Raises StoreError."""
-    served = succession(ReleaseStore(open_store(settings.bucket_url, settings)).history())
+    served = succession(releases.history())
     return served[-2 : -2 - LOOKED_BACK : -1]
 
 
