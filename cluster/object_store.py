@@ -6,6 +6,7 @@ may touch at once is built from objects that are created once.
 
 import hashlib
 import mimetypes
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cluster.settings import Settings
 
 MAX_KEY_BYTES = 1024
+_UNSOUND = re.compile(r"[\x00-\x1f\x7f\\]")  # in a key
 _PICTURE_BEGINNINGS = {b"\xff\xd8\xff": "jpg", b"\x89PNG": "png", b"RIFF": "webp"}
 
 
@@ -172,7 +174,7 @@ def check_key(bucket: str, key: str) -> str:
     parts = key.split("/")
     if any(part in ("", ".", "..") for part in parts):
         raise InvalidKey(bucket, key, "an empty, '.' or '..' part")
-    if any(ord(c) < 32 or ord(c) == 127 or c == "\\" for c in key):
+    if _UNSOUND.search(key):
         raise InvalidKey(bucket, key, "a control character or backslash")
     if len(key.encode()) > MAX_KEY_BYTES:
         raise InvalidKey(bucket, key, f"longer than {MAX_KEY_BYTES} bytes")

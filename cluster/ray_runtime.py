@@ -30,17 +30,20 @@ from cluster.settings import Settings
 _READY_TIMEOUT_S = 180.0
 _STOP_TIMEOUT_S = 20.0
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_SERVE_LOG_TO_STDERR": "0", "RAY_COLOR_PREFIX": "0"}
+SERVING = {"RAY_SERVE_USE_GRPC_BY_DEFAULT": "1"}  # from replica to replica: half the work of a task of Ray's
 STEADY = {  # for a cluster of several nodes: what is gone is noticed within seconds
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",  # 10 by default: so long a dead proxy stays dead
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
     "RAY_health_check_period_ms": "500",  # 3000 by default, of nodes
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
+    **SERVING,
 }
 _HEAD = {
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",  # 5 by default: too short for a busy machine
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",  # there is no other node to move to
+    **SERVING,
 }
 
 

@@ -45,20 +45,26 @@ class Signer:
         """Who has it may read the object for so many seconds."""
         credentials, stamp = self._credentials(), (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
         scope = f"{stamp[:8]}/{self._region}/{SERVICE}/{END}"
-        told = {
-            "X-Amz-Algorithm": ALGORITHM,
-            "X-Amz-Credential": f"{credentials.access_key}/{scope}",
-            "X-Amz-Date": stamp,
-            "X-Amz-Expires": str(expires_s),
-            "X-Amz-Security-Token": credentials.token,
-            "X-Amz-SignedHeaders": "host",
-        }
-        query = "&".join(f"{name}={quote(value, safe=UNRESERVED)}" for name, value in told.items() if value is not None)
+        query = _query(credentials.access_key, credentials.token, scope, stamp, expires_s)
         path = self._path + quote(key, safe="/" + UNRESERVED)
         request = f"GET\n{path}\n{query}\nhost:{self._host}\n\nhost\nUNSIGNED-PAYLOAD"
         text = f"{ALGORITHM}\n{stamp}\n{scope}\n{hashlib.sha256(request.encode()).hexdigest()}"
         signature = _mac(_key_of(credentials.secret_key, stamp[:8], self._region), text).hex()
         return f"{self._place}{path}?{query}&X-Amz-Signature={signature}"
+
+
+@lru_cache(maxsize=8)
+def _query(access_key: str, token: str | None, scope: str, stamp: str, expires_s: int) -> str:
+    """All but the signature: the same for every object within a second."""
+    told = {
+        "X-Amz-Algorithm": ALGORITHM,
+        "X-Amz-Credential": f"{access_key}/{scope}",
+        "X-Amz-Date": stamp,
+        "X-Amz-Expires": str(expires_s),
+        "X-Amz-Security-Token": token,
+        "X-Amz-SignedHeaders": "host",
+    }
+    return "&".join(f"{name}={quote(value, safe=UNRESERVED)}" for name, value in told.items() if value is not None)
 
 
 @lru_cache(maxsize=8)

@@ -70,6 +70,7 @@ class Core:
     """The deployments and what is needed to ask them and to answer."""
 
     recommender: RecommenderHandle
+    reads: RecommenderHandle  # the same one, for replies that come here and go no further
     designer: DesignerHandle
     fitting_room: FittingRoomHandle
     outgoing: Outgoing
@@ -85,7 +86,7 @@ class Core:
     async def score(self, request: messages.ScoreRequest, request_id: str) -> messages.ScoreAnswer:
         """Preference scores. Raises UnknownShopper, UnknownItem."""
         reply, asked = await self._ask(
-            lambda release: self.recommender.score.remote(request, release=release), named(request.shopper)
+            lambda release: self.reads.score.remote(request, release=release), named(request.shopper)
         )
         scores = [
             messages.Score(item_id=item_id, score=score)
@@ -96,7 +97,7 @@ class Core:
     async def recommend(self, request: messages.RecommendRequest, request_id: str) -> messages.RecommendAnswer:
         """The best items. Raises UnknownShopper, UnknownItem (a like), BadInput (a category)."""
         reply, asked = await self._ask(
-            lambda release: self.recommender.recommend.remote(request, release=release), named(request.shopper)
+            lambda release: self.reads.recommend.remote(request, release=release), named(request.shopper)
         )
         items = await asked.encoding(self._offers(reply.offers, request.inline))
         return messages.RecommendAnswer(items=items, **asked.facts(request_id))
@@ -177,7 +178,7 @@ class Core:
 
     async def item(self, item_id: str, request_id: str, *, inline: bool = False) -> messages.ItemAnswer:
         """One catalogue entry. Raises UnknownItem."""
-        reply, asked = await self._ask(lambda release: self.recommender.item.remote(item_id, release=release))
+        reply, asked = await self._ask(lambda release: self.reads.item.remote(item_id, release=release))
         (item,) = await asked.encoding(self._offers(reply.offers, inline))
         return messages.ItemAnswer(item=item, **asked.facts(request_id))
 

@@ -14,7 +14,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.accounts import Account, Accounts
 from services.envelope import REQUEST_ID, opened
-from services.errors import Overloaded, ServiceError, SlowBody, Unauthenticated, Unexpected, problem, too_large
+from services.errors import (
+    AT_FAULT,
+    Overloaded,
+    ServiceError,
+    SlowBody,
+    Unauthenticated,
+    Unexpected,
+    problem,
+    too_large,
+)
 from services.traces import TRACEPARENT
 
 RETRY_AFTER_S = 1
@@ -100,7 +109,7 @@ class Door:
         except Exception:
             self.logger.exception("request %s to %s failed", request_id, scope["path"])
             if not begun.begun:
-                fault = Unexpected("something went wrong on our side; the request id finds it in our log")
+                fault = Unexpected(AT_FAULT)
                 await problem_response(fault, scope)(scope, receive, send)
 
     def _check_length(self, headers: Headers) -> None:

@@ -7,6 +7,7 @@ want to read beside the sentence for people. Errors travel between deployments, 
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+AT_FAULT = "something went wrong on our side; the request id finds it in our log"
 SHOWN = 80  # characters of a refused value that are repeated to the caller
 
 

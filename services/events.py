@@ -12,7 +12,7 @@ from starlette.types import Send
 
 from services import messages
 from services.door import account_of
-from services.errors import ServiceError, Unexpected, problem
+from services.errors import AT_FAULT, ServiceError, Unexpected, problem
 
 MEDIA_TYPE = "text/event-stream"
 KEEP_ALIVE_S = 5.0  # without a word, after which a comment tells everybody between that the connection lives
@@ -57,7 +57,7 @@ async def _written(
         yield _problem(error, scope["path"], request_id)
     except Exception:
         logger.exception("request %s to %s failed", request_id, scope["path"])
-        fault = Unexpected("something went wrong on our side; the request id finds it in our log")
+        fault = Unexpected(AT_FAULT)
         account.refused(fault)
         yield _problem(fault, scope["path"], request_id)
 

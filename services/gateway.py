@@ -22,12 +22,14 @@ from services.http_face import face
 from services.meters import Meters, Reading, Teller
 from services.outgoing import Outgoing
 from services.picture_cache import PictureCache
+from services.together import Together
 from services.traces import replica_traces
 from services.trials import FollowedTrials
 
 LOGGER = "ray.serve"
 PERMITS = 64  # requests under way in one replica, over both faces; beyond them 429 at once
 RESTING = {"designer": "Designer", "fitting_room": "FittingRoom"}  # may have no replica, as the settings have it
+READS = ("score", "recommend", "item")  # calls of the Recommender that go together
 WATCHERS = 8  # of the replica's health over gRPC
 
 
@@ -44,6 +46,7 @@ class Gateway(GrpcFace):
         permits = Permits(PERMITS)
         core = Core(
             recommender=traces.handle(recommender),
+            reads=traces.handle(Together(recommender.several.remote, READS)),
             designer=traces.handle(designer),
             fitting_room=traces.handle(fitting_room),
             outgoing=Outgoing(

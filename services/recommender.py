@@ -17,6 +17,7 @@ from services.meters import Reading
 from services.ranking import Ranker
 from services.release_loader import Release
 from services.replies import Contents, OfferedItem, Offers, Recorded, Scores, StoredPicture, Taste, Work
+from services.together import Call, answers
 
 READ_ON_S = 1.0  # how often a replica looks for what others have recorded
 
@@ -49,6 +50,10 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
     async def item(self, item_id: str, *, release: str | None = None) -> Offers:
         """See `Ranker.item`."""
         return (await self.in_networks(self._ranker(release).item, item_id))[0]
+
+    async def several(self, calls: list[Call]) -> list[Any]:
+        """Replies to some of the calls above that came together. See `services.together`."""
+        return await answers(self, calls, self.logger)
 
     @called
     async def put_item(self, item_id: str, request: PutItemRequest, token: str) -> Recorded:
@@ -89,6 +94,10 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
                 Reading(metrics.CATALOGUE_RECORD, live.record),
             ]
         return found
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """What `services.scaling.by_pending` goes by."""
+        return {"pending": float(self.pending)}
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """See `ReleaseDeployment.reconfigure`."""

@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmarks import report
 from benchmarks.serving.load import Ask, Grpc, Http, Seen, closed, opened
+from cluster.ray_runtime import SERVING
 
 INGRESSES: dict[str, dict[str, str]] = {
     "default": {},
@@ -30,6 +31,7 @@ INGRESSES: dict[str, dict[str, str]] = {
     },
 }
 QUIET = {
+    **SERVING,
     "RAY_AUTH_MODE": "disabled",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",

@@ -17,6 +17,7 @@ import pytest
 
 from cluster.keys import SCOPES, KeyStore
 from cluster.object_store import open_store
+from cluster.ray_runtime import SERVING
 from cluster.settings import Settings
 from services.protos.atelier_pb2_grpc import AtelierStub
 from tests.services import tiny_release
@@ -91,6 +92,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def local_ray(settings: Settings) -> Iterator[None]:
     """A private Ray for this folder's tests."""
     os.environ.update(
+        SERVING,
         RAY_AUTH_MODE="disabled",
         RAY_USAGE_STATS_ENABLED="0",
         RAY_SERVE_LOG_TO_STDERR="0",

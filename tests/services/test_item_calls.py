@@ -77,6 +77,7 @@ def near(tmp_path) -> Near:
 def http(near: Near) -> Iterator[httpx.Client]:
     core = Core(
         recommender=near,
+        reads=near,
         designer=None,
         fitting_room=None,
         outgoing=Outgoing(

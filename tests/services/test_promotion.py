@@ -98,8 +98,10 @@ async def standing(settings: Settings, releases: ReleaseStore) -> AsyncIterator[
     for part in parts.values():
         await part.reconfigure({"release": None})
     store = open_store(settings.bucket_url, settings)
+    handles = {name: Handle(part) for name, part in parts.items()}
     yield Core(
-        **{name: Handle(part) for name, part in parts.items()},
+        **handles,
+        reads=handles["recommender"],
         fitting_room=None,
         outgoing=Outgoing(store=store, cache=PictureCache(store, 0, Meters()), expires_s=60, signs=False),
         caller=Caller(timeout_s=60.0, pause_s=0.01),

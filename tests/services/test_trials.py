@@ -82,7 +82,8 @@ def test_a_candidate_that_is_not_held_yet_costs_another_try_and_no_failure(
 ) -> None:
     part = Part(*held)
     core = Core(
-        recommender=SimpleNamespace(score=part),
+        recommender=None,
+        reads=SimpleNamespace(score=part),
         designer=None,
         fitting_room=None,
         outgoing=None,
