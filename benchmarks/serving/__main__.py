@@ -6,21 +6,20 @@ the current release of the bucket that the settings name, as the demonstration h
 """
 
 import asyncio
+import base64
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks import report
 from benchmarks.serving.load import Ask, Grpc, Http, Seen, closed, opened
-from cluster.ray_runtime import SERVING
+from benchmarks.serving.stage import QUIET, Stage, served
 
 INGRESSES: dict[str, dict[str, str]] = {
     "default": {},
@@ -30,19 +29,13 @@ INGRESSES: dict[str, dict[str, str]] = {
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
     },
 }
-QUIET = {
-    **SERVING,
-    "RAY_AUTH_MODE": "disabled",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_SERVE_LOG_TO_STDERR": "0",
-    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
-    "RAY_prestart_worker_first_driver": "0",
-}
 MANY = 16  # callers at once, for requests a second
 SHOPPER, CATEGORY = {"user_id": "u000000"}, "women-tops"
 RECOMMEND = {"shopper": SHOPPER, "k": 10}
 DESIGN = {"shopper": SHOPPER, "category": CATEGORY, "k": 1, "restarts": 1, "steps": 1, "seed": 1}
 HEAVY = {"shopper": SHOPPER, "category": CATEGORY, "k": 1, "restarts": 8, "steps": 20, "starts": "blind", "seed": 1}
+TRY_ON = {"worn": {"item_id": "i000000"}, "wanted": {"item_id": "i000003"}}
+PERSON_HEIGHT = 512  # pixels
 TIMES, PATIENCE_S = 3.0, 4.0  # how many times more than can be done is asked for, by callers who wait so long
 
 
@@ -71,66 +64,34 @@ def main() -> None:
 
 def inside(ingress: str, *, runs: int, seconds: float) -> list[report.Row]:
     """All of it with one ingress, on a Ray of our own."""
-    with served() as (http, rpc, key):
+    with beside_a_bare_one() as stage:
         rows: list[report.Row] = []
-        for face, subjects in subjects_over(http, rpc, key).items():
+        for face, subjects in subjects_over(stage).items():
             rows += compared(f"{ingress}/{face}", subjects, runs=runs, seconds=seconds)
-        return rows + overload(ingress, http, key, seconds=5 * seconds)
+        return rows + overload(ingress, stage, seconds=5 * seconds)
 
 
 @contextmanager
-def served() -> Iterator[tuple[str, str, str]]:
-    """The service and the bare one. Yields the URL, the address of gRPC, and a key."""
-    import ray
+def beside_a_bare_one() -> Iterator[Stage]:
+    """The service, and a deployment that answers what it recommends."""
     from ray import serve
 
     from benchmarks.serving.bare import NAME, PREFIX, Bare
-    from cluster.keys import SCOPES, KeyStore
-    from cluster.local_s3 import bucket_at_hand
-    from cluster.object_store import open_store
-    from cluster.settings import Settings
-    from services import application, ingress
 
-    folder = Path(tempfile.mkdtemp(prefix="serving-", dir="/tmp"))  # sockets need a short path
-    own = Settings().with_updates(http_port=free_port(), grpc_port=free_port(), designer_precision="fp32")
-    try:
-        with bucket_at_hand(own) as settings:
-            _, key = KeyStore(open_store(settings.bucket_url, settings)).issue("bench", SCOPES)
-            ray.init(
-                address="local",
-                num_cpus=8,
-                object_store_memory=100 * 2**20,
-                include_dashboard=False,
-                log_to_driver=False,
-                runtime_env={"env_vars": settings.environment()},
-                _temp_dir=str(folder / "r"),
-            )
-            ingress.start(settings)
-            serve.run(application.build(settings), name=application.NAME, route_prefix="/")
-            http, rpc = f"http://127.0.0.1:{settings.http_port}", f"127.0.0.1:{settings.grpc_port}"
-            told, told_over_grpc = asyncio.run(answers(http, rpc, key))
-            serve.run(Bare.bind(told, told_over_grpc), name=NAME, route_prefix=PREFIX)
-            yield http, rpc, key
-            ray.shutdown()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with served() as stage:
+        told, told_over_grpc = asyncio.run(answers(stage))
+        serve.run(Bare.bind(told, told_over_grpc), name=NAME, route_prefix=PREFIX)
+        yield stage
 
 
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def answers(http: str, rpc: str, key: str) -> tuple[bytes, bytes]:
+async def answers(stage: Stage) -> tuple[bytes, bytes]:
     """What the service recommends, over both faces, once it does: the constants of the bare one."""
     from services.protos.atelier_pb2 import RecommendRequest
 
     asked = RecommendRequest(**RECOMMEND).SerializeToString()
     faces = (
-        Http(http, "/v1/recommend", json.dumps(RECOMMEND).encode(), bearer(key)),
-        Grpc(rpc, "Recommend", asked, {**bearer(key), "application": "atelier"}),
+        Http(stage.http, "/v1/recommend", json.dumps(RECOMMEND).encode(), stage.bearer),
+        Grpc(stage.rpc, "Recommend", asked, {**stage.bearer, "application": "atelier"}),
     )
     for face in faces:
         for _ in range(300):
@@ -142,30 +103,49 @@ async def answers(http: str, rpc: str, key: str) -> tuple[bytes, bytes]:
     return faces[0].last, faces[1].last
 
 
-def subjects_over(http: str, rpc: str, key: str) -> dict[str, dict[str, Any]]:
+def subjects_over(stage: Stage) -> dict[str, dict[str, Any]]:
     """For each face, what makes one request of each subject."""
-    from services.protos.atelier_pb2 import DesignRequest, RecommendRequest
+    from services.protos import atelier_pb2
 
-    recommend, design = json.dumps(RECOMMEND).encode(), json.dumps(DESIGN).encode()
-    ours, bare = {**bearer(key), "application": "atelier"}, {"application": "bare"}
-    asked, designed = RecommendRequest(**RECOMMEND), DesignRequest(**DESIGN)
+    ours, bare, person = {**stage.bearer, "application": "atelier"}, {"application": "bare"}, somebody()
+    try_on = {"person": {"data": base64.b64encode(person).decode()}, **TRY_ON}
+    paths = {"recommend": RECOMMEND, "design": DESIGN, "try_on": try_on}
+    bodies = {name: json.dumps(fields).encode() for name, fields in paths.items()}
+    messages = {
+        "recommend": atelier_pb2.RecommendRequest(**RECOMMEND),
+        "design": atelier_pb2.DesignRequest(**DESIGN),
+        "try_on": atelier_pb2.TryOnRequest(person={"data": person}, **TRY_ON),
+    }
+
+    def over_http(name: str) -> Any:
+        return lambda: Http(stage.http, f"/v1/{name.replace('_', '-')}", bodies[name], stage.bearer)
+
+    def over_grpc(name: str) -> Any:
+        method = name.title().replace("_", "")
+        return lambda: Grpc(stage.rpc, method, messages[name].SerializeToString(), ours)
+
+    asked = messages["recommend"].SerializeToString()
     return {
         "http": {
-            "bare": lambda: Http(http, "/bare", recommend, {}),
-            "recommend": lambda: Http(http, "/v1/recommend", recommend, bearer(key)),
-            "design": lambda: Http(http, "/v1/design", design, bearer(key)),
+            "bare": lambda: Http(stage.http, "/bare", bodies["recommend"], {}),
+            **{name: over_http(name) for name in paths},
         },
         "grpc": {
-            "bare": lambda: Grpc(rpc, "Recommend", asked.SerializeToString(), bare),
-            "recommend": lambda: Grpc(rpc, "Recommend", asked.SerializeToString(), ours),
-            "design": lambda: Grpc(rpc, "Design", designed.SerializeToString(), ours),
+            "bare": lambda: Grpc(stage.rpc, "Recommend", asked, bare),
+            **{name: over_grpc(name) for name in paths},
         },
     }
 
 
-def bearer(key: str) -> dict[str, str]:
-    """The header that shows a key."""
-    return {"authorization": f"Bearer {key}"}
+def somebody() -> bytes:
+    """A drawn person's picture, as a JPEG of a telephone's shape."""
+    from fashion_nn import pictures
+    from fashion_nn.world.persons import draw_person, sample_person
+    from fashion_nn.world.specs import sample_garment
+
+    dice = np.random.default_rng(0)
+    drawn, _ = draw_person(sample_person(dice, "women"), sample_garment(dice, CATEGORY), height=PERSON_HEIGHT)
+    return pictures.encode(drawn, format="JPEG")
 
 
 def compared(place: str, subjects: dict[str, Any], *, runs: int, seconds: float) -> list[report.Row]:
@@ -204,12 +184,12 @@ async def measured(make: Any, seconds: float) -> tuple[Seen, Seen]:
     return await closed(ask, callers=1, seconds=seconds / 2), await closed(ask, callers=MANY, seconds=seconds)
 
 
-def overload(ingress: str, http: str, key: str, *, seconds: float) -> list[report.Row]:
+def overload(ingress: str, stage: Stage, *, seconds: float) -> list[report.Row]:
     """Three times as many designs a second as can be done, by callers who wait only so long."""
-    headers = {**bearer(key), "x-timeout-s": f"{PATIENCE_S:g}"}
+    headers = {**stage.bearer, "x-timeout-s": f"{PATIENCE_S:g}"}
 
     async def tried() -> tuple[Seen, Seen]:
-        ask = Http(http, "/v1/design", json.dumps(HEAVY).encode(), headers)
+        ask = Http(stage.http, "/v1/design", json.dumps(HEAVY).encode(), headers)
         capacity = await closed(ask, callers=MANY, seconds=seconds)
         return capacity, await opened(ask, rate=TIMES * capacity.rate(), seconds=seconds)
 

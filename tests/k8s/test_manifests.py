@@ -9,6 +9,7 @@ import pytest
 import ray
 
 from cluster import leaving
+from cluster.ray_runtime import SERVING
 from cluster.settings import ENV_PREFIX, Settings
 from tests.k8s.conftest import OVERLAYS
 from tests.k8s.pods import Manifest, Pod, cluster_spec, pods, selects
@@ -178,6 +179,8 @@ def test_settings_exist_and_keys_are_required(manifests: list[Manifest], overlay
     settings = Settings(**{name.removeprefix(ENV_PREFIX).lower(): value for name, value in own.items()})
     assert settings.api_keys == "required" and settings.ray_address is None
     assert int(data["RAY_SERVE_GRPC_MAX_MESSAGE_SIZE"]) == settings.grpc_max_message_bytes
+    assert SERVING.items() <= data.items()
+    assert settings.tls_certificate is None  # TLS ends before HAProxy
     for pod in pods(manifests):
         if "ray.io/node-type" in pod.labels:
             first, second = pod.container["envFrom"]
