@@ -11,7 +11,7 @@ from services.errors import Overloaded, RateLimited, ServiceError, SlowBody, Too
 from services.meters import Meters
 from services.traces import NoTraces, Traces
 
-UNKNOWN = "none"  # the release of what none has answered
+UNKNOWN = "none"  # the release of what none has answered, but for one on trial that failed to
 LEFT = "left"  # outcome of a request whose caller did not wait for its end
 LEFT_STATUS = 499
 
@@ -78,6 +78,7 @@ class Account:
     def refused(self, error: ServiceError) -> None:
         """It has this error for an answer, also where an answer had begun."""
         self.outcome, self.status, self.limit = outcome_of(error), error.status, limit_of(error)
+        self.release = error.release or UNKNOWN
 
     def responded(self, status: int) -> None:
         """It has something for an answer that is neither: a page, a schema."""

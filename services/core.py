@@ -135,14 +135,15 @@ class Core:
             logger=self.logger,
             turning=choice.turn,
         )
-        async with aclosing(stream) as telling:
-            async for told in telling:
-                if isinstance(told, replies.Accepted):
-                    yield messages.Accepted()
-                elif isinstance(told, replies.Progress):
-                    yield await self._progress(told)
-                else:
-                    yield await call.told(Asked(reply=told, took_ms=1000 * (time.perf_counter() - began)))
+        with choice.blamed():
+            async with aclosing(stream) as telling:
+                async for told in telling:
+                    if isinstance(told, replies.Accepted):
+                        yield messages.Accepted()
+                    elif isinstance(told, replies.Progress):
+                        yield await self._progress(told)
+                    else:
+                        yield await call.told(Asked(reply=told, took_ms=1000 * (time.perf_counter() - began)))
 
     async def try_on(self, request: messages.TryOnRequest, request_id: str) -> messages.TryOnAnswer:
         """A garment on a person. Raises BadInput, TooLarge, UnknownItem, UnknownDesign."""
@@ -334,7 +335,8 @@ class Core:
     async def _ask(self, call: Callable[[str | None], Awaitable[Any]], who: Who | None = None) -> tuple[Any, "Asked"]:
         """A call for somebody, which is told the release to ask for; None for the one that serves."""
         choice = self._choice(who)
-        reply, took_ms = await self.caller(choice.asked(call), logger=self.logger, turning=choice.turn)
+        with choice.blamed():
+            reply, took_ms = await self.caller(choice.asked(call), logger=self.logger, turning=choice.turn)
         return reply, Asked(reply=reply, took_ms=took_ms)
 
     async def _offers(self, offers: Sequence[replies.Offer], inline: bool) -> list[messages.Message]:

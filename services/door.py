@@ -15,12 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.accounts import Account, Accounts
 from services.envelope import REQUEST_ID, opened
 from services.errors import (
-    AT_FAULT,
     Overloaded,
     ServiceError,
     SlowBody,
     Unauthenticated,
-    Unexpected,
+    fault,
     problem,
     too_large,
 )
@@ -106,11 +105,10 @@ class Door:
             await problem_response(error, scope)(scope, receive, send)
         except ClientDisconnect:
             self.logger.info("request %s: the client left while sending", request_id)
-        except Exception:
+        except Exception as error:
             self.logger.exception("request %s to %s failed", request_id, scope["path"])
             if not begun.begun:
-                fault = Unexpected(AT_FAULT)
-                await problem_response(fault, scope)(scope, receive, send)
+                await problem_response(fault(error), scope)(scope, receive, send)
 
     def _check_length(self, headers: Headers) -> None:
         length = headers.get("content-length", "0")

@@ -7,7 +7,6 @@ want to read beside the sentence for people. Errors travel between deployments, 
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-AT_FAULT = "something went wrong on our side; the request id finds it in our log"
 SHOWN = 80  # characters of a refused value that are repeated to the caller
 
 
@@ -18,6 +17,7 @@ class ServiceError(Exception):
     grpc: ClassVar[str] = "INTERNAL"
     type: ClassVar[str] = "internal"
     title: ClassVar[str] = "Unexpected error"
+    release: str | None = None  # on trial, which failed so
 
     def __init__(self, detail: str, *, retry_after_s: int | None = None, **facts: Any) -> None:
         super().__init__(detail)
@@ -136,6 +136,13 @@ class DeadlineExceeded(ServiceError):
 
 class Unexpected(ServiceError):
     """A fault of ours: its stack trace is in the log under the request id and never in the answer."""
+
+
+def fault(error: Exception) -> Unexpected:
+    """What is told of an error that is not on the list."""
+    told = Unexpected("something went wrong on our side; the request id finds it in our log")
+    told.release = getattr(error, "release", None)
+    return told
 
 
 def bad_input(field: str, value: Any, limit: str) -> BadInput:

@@ -12,7 +12,7 @@ from starlette.types import Send
 
 from services import messages
 from services.door import account_of
-from services.errors import AT_FAULT, ServiceError, Unexpected, problem
+from services.errors import ServiceError, fault, problem
 
 MEDIA_TYPE = "text/event-stream"
 KEEP_ALIVE_S = 5.0  # without a word, after which a comment tells everybody between that the connection lives
@@ -55,11 +55,11 @@ async def _written(
     except ServiceError as error:
         account.refused(error)
         yield _problem(error, scope["path"], request_id)
-    except Exception:
+    except Exception as error:
         logger.exception("request %s to %s failed", request_id, scope["path"])
-        fault = Unexpected(AT_FAULT)
-        account.refused(fault)
-        yield _problem(fault, scope["path"], request_id)
+        told = fault(error)
+        account.refused(told)
+        yield _problem(told, scope["path"], request_id)
 
 
 async def _kept_alive(told: AsyncGenerator[Told, None]) -> AsyncIterator[Told | None]:

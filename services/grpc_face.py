@@ -34,7 +34,7 @@ from services.checking import checked
 from services.core import Core
 from services.door import Permits
 from services.envelope import REQUEST_ID, Envelope, opened, sound
-from services.errors import AT_FAULT, Forbidden, ServiceError, TooLarge, Unexpected, UnknownService
+from services.errors import Forbidden, ServiceError, TooLarge, UnknownService, fault
 from services.protobufs import fields_of, parsed, written
 from services.protos import atelier_pb2 as wire
 from services.traces import TRACEPARENT
@@ -117,7 +117,7 @@ class Rpcs:
         request_id = headers(context).get(REQUEST_ID) or own_request_id(context)
         if not isinstance(error, ServiceError):
             self.logger.error("request %s failed", request_id, exc_info=error)
-            error = Unexpected(AT_FAULT)
+            error = fault(error)
         account.refused(error)
         refuse(error, context, request_id)
 

@@ -14,7 +14,7 @@ from typing import Any
 from ray.serve.context import _get_serve_request_context, _set_request_context
 
 from services.calls import cancelled
-from services.errors import AT_FAULT, ServiceError, Unexpected
+from services.errors import ServiceError, fault
 
 UNDER_WAY = 2  # journeys at once, before calls wait for each other
 MOST = 32  # calls of one journey
@@ -112,6 +112,6 @@ async def _answer(deployment: object, call: Call, logger: logging.Logger) -> Any
         return await getattr(deployment, call.method)(*call.arguments, **call.options)
     except ServiceError as error:
         return error
-    except Exception:
+    except Exception as error:
         logger.exception("request %s: %s failed", call.request_id, call.method)
-        return Unexpected(AT_FAULT)
+        return fault(error)

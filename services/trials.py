@@ -6,7 +6,8 @@ A shopper sees one of them, whichever gateway is asked and however often: the ca
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -88,6 +89,15 @@ class Choice:
     def turn(self, error: TurningRelease) -> None:
         """Another try asks for what the part serves that refused the last one, since the others may have kept that."""
         self.release = error.facts.get("serves")
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """What goes wrong within tells which release it went wrong with, where that is on trial."""
+        try:
+            yield
+        except Exception as error:
+            error.release = self.release  # type: ignore[attr-defined]  # an error may be anybody's
+            raise
 
     def asked(self, call: Callable[[str | None], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:
         """The call as it is made for every try."""

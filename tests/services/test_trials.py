@@ -9,9 +9,10 @@ import pytest
 
 from cluster.object_store import Unavailable
 from cluster.releases import Promotion
+from services.accounts import Account
 from services.calls import Caller
 from services.core import Core
-from services.errors import TurningRelease
+from services.errors import ServiceError, TurningRelease, UnknownItem, fault
 from services.messages import ScoreRequest, Shopper
 from services.replies import Scores, Work
 from services.trials import FollowedTrials, chosen, named
@@ -93,3 +94,27 @@ def test_a_candidate_that_is_not_held_yet_costs_another_try_and_no_failure(
     )
     answer = asyncio.run(core.score(ScoreRequest(shopper=Shopper(user_id="u"), items=["a"]), "q"))
     assert (answer.release, part.asked) == (answered, asked)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("a fault"), UnknownItem("no such item")])
+@pytest.mark.parametrize("candidate", ["new", None])
+def test_what_fails_with_a_candidate_is_told_as_its_own(error: Exception, candidate: str | None) -> None:
+    async def failing(request: Any, *, release: str | None) -> Scores:
+        raise error
+
+    core = Core(
+        recommender=None,
+        reads=SimpleNamespace(score=SimpleNamespace(remote=failing)),
+        designer=None,
+        fitting_room=None,
+        outgoing=None,
+        caller=Caller(timeout_s=5.0, pause_s=0.001),
+        logger=LOGGER,
+        trials=SimpleNamespace(candidate_for=lambda who: candidate),
+    )
+    account = Account(call="score", face="http")
+    with pytest.raises(type(error)) as caught:
+        asyncio.run(core.score(ScoreRequest(shopper=Shopper(user_id="u"), items=["a"]), "q"))
+    raised = caught.value
+    account.refused(raised if isinstance(raised, ServiceError) else fault(raised))
+    assert account.told()["release"] == (candidate or "none")
