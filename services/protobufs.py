@@ -4,7 +4,6 @@ What a protobuf message leaves out is left out of ours as well, which then have 
 the word that follows its type in its name, in small letters: FORMAT_PNG is "png".
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -12,7 +11,6 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message import DecodeError
 from google.protobuf.message import Message as Protobuf
-from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -42,10 +40,7 @@ def fields_of(message: Protobuf) -> dict[str, Any]:
 def written(ours: BaseModel, kind: type[AnyProtobuf]) -> AnyProtobuf:
     """One of our messages as protobuf."""
     message = kind()
-    for name in type(ours).model_fields:
-        value = getattr(ours, name)
-        if value is not None:
-            _write(message, kind.DESCRIPTOR.fields_by_name[name], value)
+    _fill(message, ours)
     return message
 
 
@@ -73,28 +68,32 @@ def _word(enum: EnumDescriptor, number: int) -> str:
     return str(number) if known is None else known.name.removeprefix(f"{enum.name.upper()}_").lower()
 
 
+def _fill(message: Protobuf, ours: BaseModel) -> None:
+    fields = message.DESCRIPTOR.fields_by_name
+    for name in type(ours).model_fields:
+        value = getattr(ours, name)
+        if value is not None:
+            _write(message, fields[name], value)
+
+
 def _write(message: Protobuf, field: FieldDescriptor, value: Any) -> None:
+    if field.enum_type is not None:
+        return setattr(message, field.name, _number(field.enum_type, value))
+    if field.message_type is None:
+        return getattr(message, field.name).extend(value) if field.is_repeated else setattr(message, field.name, value)
     target = getattr(message, field.name)
-    if isinstance(target, Struct):
-        ParseDict(from_json(to_json(value, inf_nan_mode="null")), target)
+    if isinstance(value, BaseModel):
+        _fill(target, value)
+        target.SetInParent()
     elif isinstance(value, datetime):
         target.FromDatetime(value)
-    elif isinstance(value, BaseModel):
-        target.CopyFrom(written(value, type(target)))
-        target.SetInParent()
-    elif isinstance(value, Mapping):
-        target.update({key: each for key, each in value.items() if each is not None})
     elif isinstance(value, list):
-        target.extend(_items(field, value))
+        for each in value:
+            _fill(target.add(), each)
+    elif isinstance(target, Struct):
+        ParseDict(from_json(to_json(value, inf_nan_mode="null")), target)
     else:
-        setattr(message, field.name, value if field.enum_type is None else _number(field.enum_type, value))
-
-
-def _items(field: FieldDescriptor, values: list[Any]) -> list[Any]:
-    if field.message_type is None:
-        return values
-    kind = GetMessageClass(field.message_type)
-    return [written(each, kind) for each in values]
+        target.update({key: each for key, each in value.items() if each is not None})
 
 
 def _number(enum: EnumDescriptor, word: str) -> int:
