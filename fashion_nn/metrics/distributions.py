@@ -32,10 +32,10 @@ def kid(real: Features, generated: Features, *, seed: int, subsets: int = 100, s
     """Kernel Inception distance (Binkowski et al., ICLR 2018), of features of our own: 0 in the mean for equal sets.
 
     The unbiased squared MMD under (x·y/d + 1)³, over `subsets` pairs of `size` features each, drawn from `seed`
-    without replacement; `size` is at most what both sets have.
+    without replacement; `size` is at most half of the smaller set, so that they differ.
     """
     random = np.random.default_rng(seed)
-    size = min(size, len(real), len(generated))
+    size = max(2, min(size, len(real) // 2, len(generated) // 2))
     found = np.array(
         [
             squared_mmd(

@@ -235,10 +235,10 @@ def ranked(values: dict[str, np.ndarray]) -> tuple[str, np.ndarray]:
 
 
 def distance_to_real(cases: Cases, fitted: Tensor, seed: int) -> Distance:
-    """KID of fitted persons to photographed ones, which are others: halves of the cases, in subsets half as large."""
+    """KID of fitted persons to photographed ones, which are others: halves of the cases."""
     half = len(cases) // 2
     real, generated = describe(normalise(cases.persons[:half])), describe(fitted[half:])
-    return kid(real.numpy(), generated.numpy(), seed=seed, size=max(2, half // 2))
+    return kid(real.numpy(), generated.numpy(), seed=seed)
 
 
 def chosen(order: np.ndarray) -> Iterator[tuple[str, int]]:
