@@ -53,8 +53,9 @@ def load(store: ObjectStore, record: RunRecord) -> Trained:
 
 def recommender(trained: Trained) -> Recommender:
     """Φ and the tastes of the run's shoppers."""
-    shoppers = trained.record.identity["shoppers"]
-    return trained.fill(Recommender(trained.config, len(shoppers)), "recommender")
+    known = trained.record.identity
+    network = Recommender(trained.config, len(known["shoppers"]), len(known["categories"]))
+    return trained.fill(network, "recommender")
 
 
 def averaged_generator(gan: Trained) -> nn.Module:

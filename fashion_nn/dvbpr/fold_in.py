@@ -49,9 +49,13 @@ class Usual:
         covariance = (1 - share) * covariance + share * variance * np.eye(k)
         return cls(tastes.mean(0, dtype=np.float64), np.linalg.inv(covariance))
 
+    def weight(self, likes: int) -> float:
+        """Against the mean over somebody's likes, when so many are told: the more, the less."""
+        return TRUST / likes
+
     def prior(self, likes: int) -> Prior:
-        """For somebody who has told so many likes: the more, the less it weighs."""
-        return Prior(self.mean, self.precision * TRUST / likes)
+        """For somebody who has told so many likes."""
+        return Prior(self.mean, self.precision * self.weight(likes))
 
 
 def fold_in(
