@@ -24,10 +24,11 @@ class Look(nn.Module):
         if config.category_weight and n_categories < 1:
             weight = f"category_weight is {config.category_weight}"
             raise ValueError(f"{weight}, so that n_categories is {n_categories}, but must be at least 1")
-        self.picture_size, self.dimensions = config.picture_size, config.length(n_categories)
+        self.picture_size, self.picture_dimensions = config.picture_size, config.dimensions
+        self.dimensions = config.length(n_categories)
         self.features = features(config)
         self.head = head(self._feature_count(), config)
-        places = config.category_weight * torch.eye(self.dimensions - config.dimensions)
+        places = config.category_weight * torch.eye(self.dimensions - self.picture_dimensions)
         self.register_buffer("places", places, persistent=False)
 
     def _feature_count(self) -> int:
