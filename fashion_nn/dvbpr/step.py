@@ -82,6 +82,8 @@ class DVBPRStep:
         self.buyers = np.flatnonzero([len(items) > 0 for items in data.train])
         if not len(self.buyers):
             raise ValueError("no shopper has an item to train on")
+        if config.population and len(self.buyers) < 2:
+            raise ValueError("population is on, and 1 shopper has an item to train on, but at least 2 must have one")
         recommender = Recommender(config, len(data.train), data.n_categories)
         self.recommender = recommender.to(self.device, memory_format=torch.channels_last)
         self.objective: nn.Module = RankingObjective(self.recommender, config)
@@ -159,7 +161,7 @@ class DVBPRStep:
         total, terms = self.objective(batch, self.device)
         steps.optimiser_step(self.optimiser, total)
         self.updates += 1
-        if self.config.population and self.updates == self.config.steps:
+        if self.config.population and self.updates == self.config.steps and total.isfinite():
             self._settle()
         return {name: value.detach() for name, value in terms.items()}
 

@@ -132,6 +132,18 @@ def test_the_rate_falls_and_the_last_step_settles_the_tastes():
     np.testing.assert_allclose(step.recommender.taste.weight.detach().numpy(), expected, rtol=1e-3, atol=1e-4)
 
 
+def test_one_shopper_is_no_population():
+    data = dataclasses.replace(categorised(), train=[np.array([0, 1]), np.array([], np.int64)])
+    with pytest.raises(ValueError, match=r"population .* 1 shopper .* at least 2"):
+        DVBPRStep(everything_on(), data)
+
+
+def test_a_run_that_diverges_in_its_last_step_tells_so_itself():
+    step = DVBPRStep(everything_on(steps=1), categorised())
+    step.recommender.taste.weight.data.fill_(float("nan"))
+    assert not step(step.draw(0))["loss/ranking"].isfinite()
+
+
 def test_a_run_with_everything_on_goes_on_bit_for_bit():
     whole, first, second = (DVBPRStep(everything_on(steps=4), categorised()) for _ in range(3))
     for step, numbers in ((whole, range(4)), (first, range(2))):
