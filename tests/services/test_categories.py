@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterator
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -20,10 +19,9 @@ from services.messages import DesignRequest, PutItemRequest, RecommendRequest, S
 from services.meters import Meters
 from services.release_loader import fetch
 from tests.services import tiny_release
-from tests.services.tiny_release import CATEGORIES, ITEMS
+from tests.services.tiny_release import CATEGORIES, ITEMS, WEIGHING
 
-WEIGHT, K = 2.0, 8
-LOOK = MappingProxyType({"category_weight": WEIGHT, "pooling": "statistics", "population": True})
+WEIGHT, K = WEIGHING["category_weight"], 8
 CPU = torch.device("cpu")
 KNOWN = Shopper(user_id="shopper-1")
 
@@ -32,7 +30,7 @@ KNOWN = Shopper(user_id="shopper-1")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("bucket")
     settings = Settings(bucket_url=(folder / "bucket").as_uri(), home=folder / "home")
-    tiny_release.publish(settings, tmp_path_factory.mktemp("made"), look=LOOK)
+    tiny_release.publish(settings, tmp_path_factory.mktemp("made"), look=WEIGHING)
     return settings
 
 

@@ -28,6 +28,7 @@ from fashion_nn.latent import Networks, bank
 from fashion_nn.state_files import save_weights
 
 CATEGORIES = ("men-tops", "women-tops")
+WEIGHING = MappingProxyType({"category_weight": 2.0, "pooling": "statistics", "population": True})  # fields of dvbpr
 ITEMS = 24  # item-00 … item-23, in turns of the two categories
 SHOPPERS = 6  # shopper-0 … shopper-5; shopper-n bought item-0n
 
