@@ -219,8 +219,9 @@ def test_a_release_whose_vectors_have_categories_answers_all_that_others_do(serv
             for shopper in (KNOWN, {"likes": ["item-03", "item-07"]})
         )
         assert len(best) == 23 and len(few) == 22
-        scores = answered(served, "/v1/score", shopper=KNOWN, items=[best[0]["item_id"], best[-1]["item_id"]])["scores"]
-        assert scores == pytest.approx([best[0]["score"], best[-1]["score"]], rel=1e-4)
+        ends = [best[0], best[-1]]
+        scored = answered(served, "/v1/score", shopper=KNOWN, items=[each["item_id"] for each in ends])["scores"]
+        assert [each["score"] for each in scored] == pytest.approx([each["score"] for each in ends], rel=1e-4)
         middle = {name: middling(best, name) for name in tiny_release.CATEGORIES}
         for name in tiny_release.CATEGORIES:  # a design is worth what items of its category are worth
             (design,) = answered(served, "/v1/design", **{**DESIGN, "category": name})["designs"]
