@@ -160,7 +160,8 @@ def load_studio(release: Release, device: torch.device, config: EngineConfig) ->
     configs = release.manifest["configs"]
     cgan = from_json(CGANConfig, configs["cgan"])
     dvbpr = from_json(DVBPRConfig, configs["dvbpr"])
-    networks = Networks(*architecture.networks(cgan, len(release.categories)), Look(dvbpr))
+    count = len(release.categories)
+    networks = Networks(*architecture.networks(cgan, count), Look(dvbpr, count))
     weights = load_file(release.folder / "cgan.safetensors")
     fill(networks.generator, weights, "generator.")
     fill(networks.discriminator, weights, "discriminator.")

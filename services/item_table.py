@@ -18,7 +18,7 @@ HEADROOM_SHARE = 8  # ... and an eighth of what there is
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One item. look: [K]."""
+    """One item. look: its vector [L], which is Φ of its picture and whatever else of it is scored."""
 
     item_id: str
     category: int  # class id
@@ -32,7 +32,7 @@ class ItemTable:
     def __init__(
         self, *, item_ids: Sequence[str], category: NDArray[np.int64], pictures: Sequence[str], looks: Floats
     ) -> None:
-        """looks: [n, K], the other columns of n."""
+        """looks: [n, L], the other columns of n."""
         n, dimensions = looks.shape
         self._looks = np.empty((_room(n), dimensions), dtype=np.float32)
         self._category = np.zeros(_room(n), dtype=np.int64)
@@ -44,12 +44,12 @@ class ItemTable:
         self.cells: Cells | None = None
 
     def divide(self, queries: Floats) -> None:
-        """From now on search by cells, the number of which follows from queries [m, K] as they will come."""
+        """From now on search by cells, the number of which follows from queries [m, L] as they will come."""
         categories = np.unique(self.category[self.shown])
         self.cells = Cells(self.looks, queries, [self.category == each for each in categories])
 
     def best(self, query: Floats, k: int, allowed: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats]:
-        """The k of the rows `allowed` [n] with the largest products with a query [K], best first; their products."""
+        """The k of the rows `allowed` [n] with the largest products with a query [L], best first; their products."""
         if self.cells is not None:
             rows = self.cells.best(query, k, self.looks, allowed)
         else:
@@ -59,7 +59,7 @@ class ItemTable:
 
     @property
     def looks(self) -> Floats:
-        """Of every row [n, K]; of one that is not shown it means nothing."""
+        """Of every row [n, L]; of one that is not shown it means nothing."""
         return self._looks[: len(self.item_ids)]
 
     @property

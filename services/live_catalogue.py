@@ -37,11 +37,12 @@ KEEP_SHARE = 4  # ... and a quarter as many as there are
 
 
 class Looks:
-    """Φ of one release."""
+    """Φ of one release, and how its items' vectors are made of looks and categories."""
 
     def __init__(self, release: Release, device: torch.device) -> None:
-        network = Look(from_json(DVBPRConfig, release.manifest["configs"]["dvbpr"]))
+        network = Look(from_json(DVBPRConfig, release.manifest["configs"]["dvbpr"]), len(release.categories))
         load_weights(release.folder / "dvbpr.safetensors", network)
+        self._places = network.places.numpy()
         self._network, self._device = network.to(device).eval().requires_grad_(False), device
 
     @torch.inference_mode()
@@ -50,7 +51,15 @@ class Looks:
         size = self._network.picture_size
         boxed = [pictures.letterbox(image, height=size, width=size) for image in images]
         seen = torch.stack([pictures.normalise(pictures.to_pixels(each)) for each in boxed])
-        return self._network(seen.to(self._device)).float().cpu().numpy()
+        return self._network.seen(seen.to(self._device)).float().cpu().numpy()
+
+    def vector(self, look: Floats, category: int) -> Floats:
+        """The vector [L] of an item with a look [K]: the look alone, where the release does not weigh categories."""
+        return np.concatenate([look, self._places[category]]) if len(self._places) else look
+
+    def within(self, vector: Floats) -> Floats:
+        """The look [K] in an item's vector [L]."""
+        return vector[: len(vector) - len(self._places)]
 
 
 class LiveCatalogue:
@@ -157,19 +166,15 @@ class LiveCatalogue:
         self._looked["kept"] += len(puts) - len(unknown) if kept else len(held)
         self._looked["computed"] += len(unknown)
         looks |= self._seen(unknown)
-        entries = [
-            Entry(
-                item_id=change.item_id,
-                category=self.ranker.release.categories.index(change.category),
-                picture=change.picture,
-                look=looks[change.picture],
-            )
-            for change in puts
-            if change.picture in looks
-        ]
+        entries = [self._entry(change, looks[change.picture]) for change in puts if change.picture in looks]
         self.ranker.change(entries, latest.keys() - {entry.item_id for entry in entries})
         self._pending.clear()
         self.record = self._ledger.last
+
+    def _entry(self, change: Change, look: Floats) -> Entry:
+        category = self.ranker.release.categories.index(change.category)
+        vector = self._looks.vector(look, category)
+        return Entry(item_id=change.item_id, category=category, picture=change.picture, look=vector)
 
     def _keep(self) -> None:
         if self._ledger.snapshot_due:
@@ -188,7 +193,7 @@ class LiveCatalogue:
     def _held(self, changes: Iterable[Change]) -> dict[str, Floats]:
         """Looks of pictures that the items have already, as when a release was published with them."""
         entries = (self.ranker.entry(change.item_id) for change in changes)
-        return {entry.picture: entry.look for entry in entries if entry is not None}
+        return {entry.picture: self._looks.within(entry.look) for entry in entries if entry is not None}
 
     def _seen(self, changes: Sequence[Change]) -> dict[str, Floats]:
         """Looks of pictures of the bucket, by their keys; without those that cannot be read."""

@@ -1,4 +1,7 @@
-"""Preference scores over the catalogue, x(u, i) = θ_u·Φ(X_i): plain arrays of one release, no Ray."""
+"""Preference scores over the catalogue, x(u, i) = θ_u·Φ(X_i): plain arrays of one release, no Ray.
+
+Where the release weighs categories, an item's vector has its category behind its look: the score is the same product.
+"""
 
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -10,6 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from fashion_nn.configs import from_json
+from fashion_nn.dvbpr.config import DVBPRConfig
 from fashion_nn.dvbpr.fold_in import OTHERS, Usual, fold_in, fold_in_among
 from services.errors import UnknownItem, UnknownShopper
 from services.item_table import Entry, Floats, ItemTable
@@ -17,12 +22,13 @@ from services.messages import RecommendRequest, ScoreRequest, Shopper
 from services.release_loader import Release
 from services.replies import Contents, OfferedItem, Offers, Scores, StoredPicture, Taste, Work
 
+POPULATION_FILE = "population.safetensors"
 ASKED = 64  # tastes by which it is found how many cells are to be searched
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shoppers:
-    """The shoppers of a release, their tastes [U, K] and what they bought (lists of item ids)."""
+    """The shoppers of a release, their tastes [U, L] and what they bought (lists of item ids)."""
 
     position: dict[str, int]
     tastes: Floats
@@ -189,8 +195,8 @@ def load_ranker(release: Release, *, cells_above: int | None = None) -> Ranker:
     """The tables of a release. More items than `cells_above` are searched by cells."""
     items = pq.read_table(release.folder / "items.parquet")
     users = pq.read_table(release.folder / "users.parquet")
-    config = release.manifest["configs"]["dvbpr"]
-    user_ids, dimensions = users["user_id"].to_pylist(), int(config["dimensions"])
+    config = from_json(DVBPRConfig, release.manifest["configs"]["dvbpr"])
+    user_ids, dimensions = users["user_id"].to_pylist(), config.length(len(release.categories))
     tastes = _vectors(users["taste"], dimensions)
     class_of = {name: at for at, name in enumerate(release.categories)}
     catalogue = ItemTable(
@@ -209,14 +215,21 @@ def load_ranker(release: Release, *, cells_above: int | None = None) -> Ranker:
             tastes=tastes,
             bought=users["bought"],
             usual_length=float(np.median(np.linalg.norm(tastes, axis=1))) if len(tastes) else np.inf,
-            usual=Usual.of(tastes) if len(tastes) > 1 and np.ptp(tastes, axis=0).any() else None,
+            usual=usual_among(tastes, release),
         ),
-        decay=max(1e-6, float(config["taste_decay"])),
+        decay=max(1e-6, config.taste_decay),
     )
 
 
+def usual_among(tastes: Floats, release: Release) -> Usual | None:
+    """How tastes usually are: as the release tells, or else as its own [U, L] are; None where too few say."""
+    if POPULATION_FILE in release.manifest["files"]:
+        return Usual.load(release.folder / POPULATION_FILE)
+    return Usual.of(tastes) if len(tastes) > 1 and np.ptp(tastes, axis=0).any() else None
+
+
 def _vectors(column: pa.ChunkedArray, dimensions: int) -> Floats:
-    """A column of equally long lists as an array [n, K]."""
+    """A column of equally long lists as an array [n, L]."""
     flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
     return flat.reshape(-1, dimensions)
 

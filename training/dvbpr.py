@@ -1,7 +1,7 @@
 """Train the recommender: `python -m training.dvbpr --config demo --data URL --run NAME`."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -52,10 +52,14 @@ class DVBPRRecipe(Recipe):
         return Summary(counts=counts, identity=identity, problems=data.items.problems)
 
     def build(self, config: DVBPRConfig, data: Bought, device: torch.device) -> DVBPRStep:
-        return DVBPRStep(config, DVBPRData(data.items.pictures, data.split.train), device)
+        catalogue, known = data.items.catalogue, DVBPRData(data.items.pictures, data.split.train)
+        if config.category_weight:
+            known = replace(known, category=catalogue.item_category, n_categories=len(catalogue.categories))
+        return DVBPRStep(config, known, device)
 
     def networks(self, config: DVBPRConfig, data: Bought) -> dict[str, nn.Module]:
-        return {"recommender": Recommender(config, len(data.items.catalogue.user_ids))}
+        catalogue = data.items.catalogue
+        return {"recommender": Recommender(config, len(catalogue.user_ids), len(catalogue.categories))}
 
     def evaluate(self, step: DVBPRStep, data: Bought) -> dict[str, float]:
         """AUC over all unobserved items, as in Kang et al., ICDM 2017, section V; beside it, popularity's."""

@@ -143,8 +143,8 @@ class Looker:
         """[n, K], fp32."""
         cuts = range(0, len(pixels), BATCH)
         batches = (normalise(torch.from_numpy(np.stack(pixels[cut : cut + BATCH]))) for cut in cuts)
-        found = [self.network(batch.to(self.device)).float().cpu().numpy() for batch in batches]
-        return np.concatenate(found) if found else np.empty((0, self.network.dimensions), np.float32)
+        found = [self.network.seen(batch.to(self.device)).float().cpu().numpy() for batch in batches]
+        return np.concatenate(found) if found else np.empty((0, self.network.picture_dimensions), np.float32)
 
 
 def kept(store: ObjectStore, run: str, step: int) -> dict[str, np.ndarray]:

@@ -5,10 +5,13 @@ cgan.safetensors     generator.* (its average), discriminator.*
 cagan.safetensors    the generator (its average)
 encoder.safetensors  the encoder (its average), where there is one
 bank.safetensors     the seed bank: codes, looks, realism, where there is one
-items.parquet        item_id, category, picture (its key in the bucket), look float32[K]
-users.parquet        user_id, taste float32[K], bought (item ids)
+items.parquet        item_id, category, picture (its key in the bucket), look float32[L]
+users.parquet        user_id, taste float32[L], bought (item ids)
+population.safetensors  mean [L] and precision [L, L] of tastes, where the run has fitted how they are spread
 
-A taste has the length that it was trained to, and the direction that today's purchases give it under the finished Φ.
+L is K, or where the run weighs categories K and their number: an item's vector has its category behind its look.
+A taste has the length that it was trained to, and the direction that today's purchases give it under the finished Φ;
+where the run has fitted how tastes are spread, it is what today's purchases say under that.
 """
 
 import sys
@@ -37,7 +40,8 @@ from fashion_nn.configs import to_json
 from fashion_nn.datasets.catalogue import Catalogue
 from fashion_nn.datasets.sources import PictureSource
 from fashion_nn.dvbpr.fold_in import OTHERS, Usual, fold_in_among
-from fashion_nn.dvbpr.network import Look
+from fashion_nn.dvbpr.network import Look, Recommender
+from fashion_nn.dvbpr.population import settled
 from fashion_nn.latent.bank import BankConfig
 from fashion_nn.latent.encoder.network import Encoder
 from fashion_nn.latent.objective import Networks
@@ -52,7 +56,7 @@ from training.looks import kept
 from training.progress import Listener, by_quarters
 from training.recipe import Source
 from training.runs import RunRecord
-from training.trained import Trained, averaged_generator, generator_identity, load, recommender
+from training.trained import Trained, averaged_generator, class_ids, generator_identity, load, recommender
 
 Floats, Whole = NDArray[np.float32], NDArray[np.int64]
 BATCH = 128  # pictures that Φ looks at at once
@@ -89,7 +93,7 @@ def publish(
     networks = networks_of(trained)
     with tempfile.TemporaryDirectory(prefix="atelier-release-") as folder:
         files = write_weights(Path(folder), networks, trained)
-        files |= write_tables(Path(folder), trained["dvbpr"], categories, store, settings)
+        files |= write_tables(Path(folder), trained["dvbpr"], store, settings)
         if bank is not None:
             tastes = recommender(trained["dvbpr"]).taste.weight.detach()
             files |= write_bank(Path(folder), networks, tastes, len(categories), bank, settings, listen)
@@ -181,28 +185,36 @@ def bank_of(codes: int, tastes: int) -> BankConfig | None:
         raise TrainingError(f"of the seed bank, {error}") from error
 
 
-def write_tables(
-    folder: Path, trained: Trained, categories: list[str], store: ObjectStore, settings: Settings
-) -> dict[str, Path]:
-    """items.parquet and users.parquet; uploads the items' pictures by content."""
+def write_tables(folder: Path, trained: Trained, store: ObjectStore, settings: Settings) -> dict[str, Path]:
+    """items.parquet, users.parquet and, where the run knows it, the spread of tastes; uploads pictures by content."""
     url, network = trained.record.data, recommender(trained)
     source = Source(path=mirror(url, settings, settings.cache / "data"), cache=settings.cache / "pictures", store=store)
     data = open_catalogue(source, size=trained.config.picture_size)
-    if unknown := set(data.catalogue.categories) - set(categories):
-        new = ", ".join(sorted(unknown))
-        raise TrainingError(f"{url} has categories that run {trained.record.run!r} does not know: {new}")
+    classes = class_ids(data.catalogue, url, trained.record)
     keys = upload_pictures(data.catalogue.pictures, store, settings.s3_connections)
     looks = looks_of(network.look, data.pictures, keys, kept(store, trained.record.run, trained.record.step))
+    vectors = network.look.placed(looks, classes).numpy()
     shoppers = trained.record.identity["shoppers"]
     bought = bought_by(data.catalogue, shoppers)
-    tastes = turned(network.taste.weight.detach().float().numpy(), looks.numpy(), bought)
+    tastes = tastes_of(network, vectors, bought)
     tables = {
-        "items.parquet": items_table(data.catalogue, keys, looks.numpy()),
+        "items.parquet": items_table(data.catalogue, keys, vectors),
         "users.parquet": users_table(data.catalogue, shoppers, tastes, bought),
     }
     for name, table in tables.items():
         pq.write_table(table, folder / name)
-    return {name: folder / name for name in tables}
+    files = {name: folder / name for name in tables}
+    if network.population:
+        files["population.safetensors"] = folder / "population.safetensors"
+        network.usual().save(files["population.safetensors"])
+    return files
+
+
+def tastes_of(network: Recommender, vectors: Floats, bought: Sequence[Whole]) -> Floats:
+    """The tastes [U, L] of the run's shoppers, by what they have bought until today of items of vectors [n, L]."""
+    if network.population:
+        return settled(vectors, bought, network.usual())
+    return turned(network.taste.weight.detach().float().numpy(), vectors, bought)
 
 
 def items_table(catalogue: Catalogue, keys: list[str], looks: Floats) -> pa.Table:
@@ -255,10 +267,10 @@ def as_lists(vectors: Floats) -> pa.Array:
 @torch.inference_mode()
 def looks_of(look: Look, pictures: Rows, keys: list[str], known: Mapping[str, np.ndarray]) -> Tensor:
     """Looks [n, K] of all pictures, fp32: those that are `known` by the pictures' keys, and of the others by Φ."""
-    found = torch.empty(len(pictures), look.dimensions)
+    found = torch.empty(len(pictures), look.picture_dimensions)
     missing = np.array([at for at, key in enumerate(keys) if key not in known], dtype=np.int64)
     for rows in np.split(missing, range(BATCH, len(missing), BATCH)):
-        found[rows] = look(normalise(pictures[rows])).float()
+        found[rows] = look.seen(normalise(pictures[rows])).float()
     for at, key in enumerate(keys):
         if key in known:
             found[at] = torch.tensor(known[key])

@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from cluster.object_store import ObjectStore
 from fashion_nn import configs
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cgan.architecture import networks
 from fashion_nn.cgan.config import CGANConfig
+from fashion_nn.datasets.catalogue import Catalogue
 from fashion_nn.dvbpr.config import DVBPRConfig
 from fashion_nn.dvbpr.network import Recommender
 from fashion_nn.latent.encoder.config import EncoderConfig
@@ -53,8 +55,19 @@ def load(store: ObjectStore, record: RunRecord) -> Trained:
 
 def recommender(trained: Trained) -> Recommender:
     """Φ and the tastes of the run's shoppers."""
-    shoppers = trained.record.identity["shoppers"]
-    return trained.fill(Recommender(trained.config, len(shoppers)), "recommender")
+    known = trained.record.identity
+    network = Recommender(trained.config, len(known["shoppers"]), len(known["categories"]))
+    return trained.fill(network, "recommender")
+
+
+def class_ids(catalogue: Catalogue, url: str, record: RunRecord) -> Tensor:
+    """The categories int64 [n] of the items at `url`, as the run numbers them. TrainingError names unknown ones."""
+    known = record.identity["categories"]
+    if unknown := set(catalogue.categories) - set(known):
+        new = ", ".join(sorted(unknown))
+        raise TrainingError(f"{url} has categories that run {record.run!r} does not know: {new}")
+    numbers = torch.tensor([known.index(name) for name in catalogue.categories], dtype=torch.int64)
+    return numbers[torch.from_numpy(catalogue.item_category)]
 
 
 def averaged_generator(gan: Trained) -> nn.Module:

@@ -63,7 +63,7 @@ def of_release(folder: Path) -> Subjects:
     cgan, dvbpr = from_json(CGANConfig, configs["cgan"]), from_json(DVBPRConfig, configs["dvbpr"])
     pair = nn.ModuleDict(pair_of(cgan, count)._asdict())
     pair.load_state_dict(load_file(folder / "cgan.safetensors"))
-    look = Look(dvbpr)
+    look = Look(dvbpr, count)
     look.load_state_dict(load_file(folder / "dvbpr.safetensors"))
     networks = frozen(Networks(pair["generator"], pair["discriminator"], look))
     tastes = torch.tensor(parquet.read_table(folder / "users.parquet")["taste"].to_pylist())

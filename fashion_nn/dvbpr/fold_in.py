@@ -7,9 +7,11 @@ to be of the kind of those that were trained, until the likes say otherwise.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
 OTHERS = 2048  # looks that liked ones need be set against, at most
 TRUST = 0.3  # in what is usual, against one like; 0.2 to 0.5 rank new shoppers' items about equally well
@@ -49,9 +51,22 @@ class Usual:
         covariance = (1 - share) * covariance + share * variance * np.eye(k)
         return cls(tastes.mean(0, dtype=np.float64), np.linalg.inv(covariance))
 
+    def save(self, path: Path) -> None:
+        """As safetensors."""
+        save_file({"mean": self.mean, "precision": self.precision}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Usual":
+        """What `save` wrote."""
+        return cls(**load_file(path))
+
+    def weight(self, likes: int) -> float:
+        """Against the mean over somebody's likes, when so many are told: the more, the less."""
+        return TRUST / likes
+
     def prior(self, likes: int) -> Prior:
-        """For somebody who has told so many likes: the more, the less it weighs."""
-        return Prior(self.mean, self.precision * TRUST / likes)
+        """For somebody who has told so many likes."""
+        return Prior(self.mean, self.precision * self.weight(likes))
 
 
 def fold_in(

@@ -1,6 +1,7 @@
 """DVBPR's networks: Φ, which gives a picture its look, and θ, which gives a shopper a taste.
 
-The preference score is x(u, i) = θ_u · Φ(X_i): no biases, no non-visual factors (Kang et al., ICDM 2017, eq. 2).
+The preference score is x(u, i) = θ_u · Φ(X_i): no biases, no non-visual factors (Kang et al., ICDM 2017, eq. 2). Beyond
+the article, a config may put an item's category behind its look: the score stays one product, of longer vectors.
 """
 
 import torch
@@ -8,33 +9,109 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fashion_nn.dvbpr.config import DVBPRConfig
+from fashion_nn.dvbpr.fold_in import Usual
 
 
 class Look(nn.Module):
-    """Φ: pictures [N, 3, S, S] in [-1, 1] → looks [N, K]."""
+    """Pictures [N, 3, S, S] in [-1, 1], of items of categories int64 [N] → the items' vectors [N, L].
 
-    def __init__(self, config: DVBPRConfig) -> None:
+    A vector is Φ(X) [K] and, where the config weighs it, the category behind that: its place in a one-hot vector. What
+    is known of a picture alone is `seen`, and `placed` in a category to become a vector.
+    """
+
+    def __init__(self, config: DVBPRConfig, n_categories: int = 0) -> None:
         super().__init__()
-        self.picture_size, self.dimensions = config.picture_size, config.dimensions
-        self.features = cnn_f(config) if config.backbone == "cnn-f" else compact(config)
+        if config.category_weight and n_categories < 1:
+            weight = f"category_weight is {config.category_weight}"
+            raise ValueError(f"{weight}, so that n_categories is {n_categories}, but must be at least 1")
+        self.picture_size, self.picture_dimensions = config.picture_size, config.dimensions
+        self.dimensions = config.length(n_categories)
+        self.features = features(config)
         self.head = head(self._feature_count(), config)
+        places = config.category_weight * torch.eye(self.dimensions - self.picture_dimensions)
+        self.register_buffer("places", places, persistent=False)
 
     def _feature_count(self) -> int:
         with torch.no_grad():
             return self.features(torch.zeros(1, 3, self.picture_size, self.picture_size)).numel()
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, categories: Tensor | None = None) -> Tensor:
+        return self.placed(self.seen(pictures), categories)
+
+    def seen(self, pictures: Tensor) -> Tensor:
+        """Φ(X) [N, K] of pictures."""
         return self.head(self.features(pictures).flatten(1))
+
+    def placed(self, looks: Tensor, categories: Tensor | None) -> Tensor:
+        """The vectors [N, L] of items with such looks [N, K] and categories, which may be None where none counts."""
+        return placed(looks, categories, self.places)
+
+
+def placed(looks: Tensor, categories: Tensor | None, places: Tensor) -> Tensor:
+    """Looks [N, K], each with its category's row of `places` [C, C] behind it; as they are where there are none."""
+    return torch.cat([looks, places[categories].to(looks.dtype)], 1) if len(places) else looks
 
 
 class Recommender(nn.Module):
-    """Φ and the tastes θ [n_users, K] that are learnt with it; θ starts as U(0, 1)/100 (authors' code)."""
+    """Φ and the tastes θ [n_users, L] that are learnt with it; θ starts as U(0, 1)/100 (authors' code).
 
-    def __init__(self, config: DVBPRConfig, n_users: int) -> None:
+    With `population` it knows how tastes are spread, too: at the start as if by the unit normal distribution.
+    """
+
+    def __init__(self, config: DVBPRConfig, n_users: int, n_categories: int = 0) -> None:
         super().__init__()
-        self.look = Look(config)
-        self.taste = nn.Embedding(n_users, config.dimensions)
+        self.look = Look(config, n_categories)
+        self.taste = nn.Embedding(n_users, self.look.dimensions)
         nn.init.uniform_(self.taste.weight, 0.0, 0.01)
+        self.population = config.population
+        if config.population:
+            self.register_buffer("mean", torch.zeros(self.look.dimensions, dtype=torch.float64))
+            self.register_buffer("precision", torch.eye(self.look.dimensions, dtype=torch.float64))
+
+    def usual(self) -> Usual:
+        """How tastes usually are: as was fitted to what was bought, or else as the trained ones are.
+
+        Raises ValueError as `Usual.of`.
+        """
+        if self.population:
+            return Usual(self.mean.cpu().numpy(), self.precision.cpu().numpy())
+        return Usual.of(self.taste.weight.detach().float().cpu().numpy())
+
+
+def features(config: DVBPRConfig) -> nn.Module:
+    """The convolutional part of Φ."""
+    if config.backbone == "cnn-f":
+        return cnn_f(config)
+    return compact(config) if config.pooling == "grid" else Statistics(config)
+
+
+class Statistics(nn.Module):
+    """The convolutions of `compact`; means and deviations of the picture and of the later maps beside its grid.
+
+    Colours, contrasts and textures of a whole picture are such figures of a map (as are those that style transfer
+    matches: Li et al., IJCAI 2017), and a grid of averages has lost the deviations. The first maps, the largest by
+    far, would cost more time than they gain.
+    """
+
+    def __init__(self, config: DVBPRConfig) -> None:
+        super().__init__()
+        *layers, self.grid = compact(config)
+        self.stages = nn.ModuleList(nn.Sequential(*layers[at : at + 2]) for at in range(0, len(layers), 2))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        maps, found = pictures, [statistics(pictures)]
+        for place, stage in enumerate(self.stages):
+            maps = stage(maps)
+            if place:
+                found.append(statistics(maps))
+        found.append(self.grid(maps).flatten(1).float())
+        return torch.cat(found, 1).to(pictures.dtype)
+
+
+def statistics(maps: Tensor) -> Tensor:
+    """Mean and standard deviation of every channel, float32 [N, 2·C], of maps [N, C, H, W]."""
+    variance, mean = torch.var_mean(maps.float(), (2, 3), correction=0)
+    return torch.cat([mean, (variance + 1e-4).sqrt()], 1)
 
 
 def cnn_f(config: DVBPRConfig) -> nn.Sequential:

@@ -109,7 +109,7 @@ def judge(networks: Networks, codes: Tensor, category: int) -> tuple[Tensor, Ten
         labels = torch.full((len(part),), category, device=device)
         pictures = networks.generator(part, labels)
         realism.append(networks.discriminator(pictures, labels).cpu())
-        looks.append(networks.look(upsample(pictures, networks.look.picture_size)).cpu())
+        looks.append(networks.look(upsample(pictures, networks.look.picture_size), labels).cpu())
     return torch.cat(looks), torch.cat(realism)
 
 

@@ -17,7 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_conv_bn_weights
 
 from fashion_nn.cgan import modern
 from fashion_nn.cgan.network import LEAK, Discriminator, Generator
-from fashion_nn.dvbpr.network import Look
+from fashion_nn.dvbpr.network import Look, placed
 from fashion_nn.latent.objective import Networks
 
 
@@ -119,10 +119,11 @@ class FoldedLook(nn.Module):
         self.picture_size, self.dimensions = look.picture_size, look.dimensions
         self.features, self.head = look.features, look.head
         self.head.eval()
+        self.register_buffer("places", look.places)
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, categories: Tensor | None = None) -> Tensor:
         features = self.features(pictures.to(self.head[0].weight.dtype, memory_format=torch.channels_last))
-        return self.head(features.flatten(1)).float()
+        return placed(self.head(features.flatten(1)).float(), categories, self.places)
 
 
 def _folded_layers(layers: list[nn.Module]) -> list[nn.Module]:

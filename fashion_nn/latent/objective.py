@@ -1,6 +1,6 @@
 """The objective that carries design, inversion and alteration: rows of latent codes, each under its own weights.
 
-    objective(row) = w_pref · θ·Φ(up(G(z, c)))          preference
+    objective(row) = w_pref · θ·Φ(up(G(z, c)))          preference; with the category's part, where Φ has one
                    − w_real · (D(G(z, c), c) − 1)²       realism (η of Kang et al., ICDM 2017, eq. 10)
                    − w_rec  · ‖G(z, c) − target‖₁        reconstruction, for inversion (mean over pixels)
                    − w_near · ‖z − z₀‖²                  closeness to a start, for alteration
@@ -38,7 +38,7 @@ class Weights:
 class Rows(NamedTuple):
     """What R rows are optimised for; z itself is apart. targets and anchors are zeros where their weight is."""
 
-    taste: Tensor  # [R, K]
+    taste: Tensor  # [R, L]
     category: Tensor  # int64 [R]
     targets: Tensor  # [R, 3, S, S] in [-1, 1]
     anchors: Tensor  # z₀ [R, Z]
@@ -65,7 +65,7 @@ class Networks(NamedTuple):
 def scores(networks: Networks, codes: Tensor, rows: Rows) -> Scores:
     """The objective of every row at `codes` z [R, Z], with its parts."""
     pictures = networks.generator(codes, rows.category)
-    looks = networks.look(upsample(pictures, networks.look.picture_size))
+    looks = networks.look(upsample(pictures, networks.look.picture_size), rows.category)
     preference = (rows.taste * looks).sum(1)
     realism = networks.discriminator(pictures, rows.category)
     parts = torch.stack(

@@ -20,7 +20,7 @@ def ascend(networks: Networks, ascent: Ascent) -> tuple[Tensor, Tensor]:
         for _ in range(ascent.steps + 1):
             z = hidden.tanh()
             picture = networks.generator(z[None], category)
-            look = networks.look(upsample(picture, networks.look.picture_size))[0]
+            look = networks.look(upsample(picture, networks.look.picture_size), category)[0]
             objective = w.preference * (ascent.taste @ look)
             objective = objective - w.realism * (networks.discriminator(picture, category)[0] - 1) ** 2
             objective = objective - w.closeness * ((z - anchor) ** 2).sum()

@@ -137,7 +137,7 @@ class Slots:
     @torch.no_grad()
     def _looked_at(self, at: Tensor, best: Scores, look: nn.Module) -> Scores:
         """The scores of rows `at`, with the preference as Φ has it."""
-        looks = look(upsample(best.pictures, look.picture_size))
+        looks = look(upsample(best.pictures, look.picture_size), self.category[at])
         preference = (self.taste[at] * looks).sum(1)
         objective = best.objective + self.weights[at, 0] * (preference - best.preference)
         return Scores(objective, preference, best.realism, best.pictures)

@@ -209,6 +209,42 @@ def test_a_taste_is_never_used_with_the_looks_of_another_release(served: Served,
     assert served.http.post("/v1/design", json=asked).json()["release"] == next_release
 
 
+def test_a_release_whose_vectors_have_categories_answers_all_that_others_do(served: Served, tmp_path: Path) -> None:
+    weighing = tiny_release.publish(served.settings, tmp_path, look=tiny_release.WEIGHING, promote=False)
+    try:
+        for deployment in ("Recommender", "Designer", "FittingRoom"):
+            reconfigured(deployment, weighing)
+        best, few = (
+            answered(served, "/v1/recommend", shopper=shopper, k=24)["items"]
+            for shopper in (KNOWN, {"likes": ["item-03", "item-07"]})
+        )
+        assert len(best) == 23 and len(few) == 22
+        ends = [best[0], best[-1]]
+        scored = answered(served, "/v1/score", shopper=KNOWN, items=[each["item_id"] for each in ends])["scores"]
+        assert [each["score"] for each in scored] == pytest.approx([each["score"] for each in ends], rel=1e-4)
+        middle = {name: middling(best, name) for name in tiny_release.CATEGORIES}
+        for name in tiny_release.CATEGORIES:  # a design is worth what items of its category are worth
+            (design,) = answered(served, "/v1/design", **{**DESIGN, "category": name})["designs"]
+            assert min(middle, key=lambda each, score=design["score"]: abs(score - middle[each])) == name
+        altered = answered(served, "/v1/alter", **{**LONG, "stages": 1, "steps": 2, "restarts": 2})
+        assert altered["release"] == weighing
+    finally:
+        for deployment in ("Recommender", "Designer", "FittingRoom"):
+            reconfigured(deployment, None)
+
+
+def middling(items: list[dict[str, Any]], category: str) -> float:
+    """The mean score of a category's items."""
+    scores = [each["score"] for each in items if each["category"] == category]
+    return sum(scores) / len(scores)
+
+
+def answered(served: Served, path: str, **request: Any) -> dict[str, Any]:
+    answer = served.http.post(path, json=request)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
 def test_a_release_that_is_not_there_does_not_end_what_serves(served: Served) -> None:
     reconfigured("Designer", "20200101-000000-abcdef012345")
     assert served.http.post("/v1/design", json=DESIGN).json()["release"] == served.release

@@ -23,10 +23,12 @@ from fashion_nn.cgan import network as cgan_network
 from fashion_nn.configs import to_json
 from fashion_nn.dvbpr import config as dvbpr_config
 from fashion_nn.dvbpr import network as dvbpr_network
+from fashion_nn.dvbpr.fold_in import Usual
 from fashion_nn.latent import Networks, bank
 from fashion_nn.state_files import save_weights
 
 CATEGORIES = ("men-tops", "women-tops")
+WEIGHING = MappingProxyType({"category_weight": 2.0, "pooling": "statistics", "population": True})  # fields of dvbpr
 ITEMS = 24  # item-00 … item-23, in turns of the two categories
 SHOPPERS = 6  # shopper-0 … shopper-5; shopper-n bought item-0n
 
@@ -45,31 +47,36 @@ def publish(
     *,
     seed: int = 0,
     fit: Mapping[str, object] = MappingProxyType({}),
+    look: Mapping[str, object] = MappingProxyType({}),
     codes: int = 64,
     broken: bool = False,
     promote: bool = True,
 ) -> str:
     """Publish such a release and return its id. Another seed makes another one.
 
-    fit: fields of the try-on's config. codes: of each category in the seed bank; 0 for a release without one. broken:
-    the generator gives nothing finite.
+    fit, look: fields of the try-on's and of the recommender's config. codes: of each category in the seed bank; 0 for a
+    release without one. broken: the generator gives nothing finite.
     """
     torch.manual_seed(seed)
     store = open_store(settings.bucket_url, settings)
     files = {name: folder / name for name in ("dvbpr.safetensors", "cgan.safetensors", "cagan.safetensors")}
-    look_config, gan_config = dvbpr_config.debug(), cgan_config.debug()
+    look_config, gan_config = replace(dvbpr_config.debug(), **look), cgan_config.debug()
     fit_config = replace(cagan_config.debug(), **fit)
-    look = dvbpr_network.Look(look_config).eval()
-    save_weights(files["dvbpr.safetensors"], look)
+    network = dvbpr_network.Look(look_config, len(CATEGORIES)).eval()
+    save_weights(files["dvbpr.safetensors"], network)
     save_weights(files["cagan.safetensors"], cagan_network.Generator(fit_config))
-    networks = _networks(gan_config, look)
+    networks = _networks(gan_config, network)
     if codes:
         files["bank.safetensors"] = folder / "bank.safetensors"
         _bank(networks, codes, seed).save(files["bank.safetensors"])
     if broken:
         next(networks.generator.parameters()).data.fill_(float("nan"))
     _save_gan(files["cgan.safetensors"], networks)
-    files |= _tables(store, folder, look, seed)
+    files |= _tables(store, folder, network, seed)
+    if look_config.population:
+        files["population.safetensors"] = folder / "population.safetensors"
+        mean = np.arange(network.dimensions, dtype=np.float64)
+        Usual(mean, np.eye(network.dimensions)).save(files["population.safetensors"])
     return ReleaseStore(store).publish(
         files,
         configs={"dvbpr": to_json(look_config), "cgan": to_json(gan_config), "cagan": to_json(fit_config)},
@@ -111,7 +118,8 @@ def _save_gan(path: Path, networks: Networks) -> None:
 def _tables(store, folder: Path, look: dvbpr_network.Look, seed: int) -> dict[str, Path]:
     images = [garment(15 * at) for at in range(ITEMS)]
     with torch.inference_mode():
-        looks = look(torch.stack([pictures.normalise(pictures.to_pixels(image)) for image in images])).numpy()
+        seen = torch.stack([pictures.normalise(pictures.to_pixels(image)) for image in images])
+        looks = look(seen, torch.arange(ITEMS) % 2).numpy()
     keys = [store.put_picture(pictures.encode(image, format="PNG"), suffix="png") for image in images]
     tastes = np.random.default_rng(seed).normal(size=(SHOPPERS, looks.shape[1])).astype(np.float32)
     items = {

@@ -15,13 +15,16 @@ from cluster.releases import ReleaseStore
 from cluster.settings import Settings
 from fashion_nn.configs import to_json
 from fashion_nn.dvbpr.config import debug
+from fashion_nn.dvbpr.fold_in import Usual
 from fashion_nn.dvbpr.network import Look
+from fashion_nn.dvbpr.population import settled
 from fashion_nn.latent.bank import Bank, BankConfig, draw, judge
 from fashion_nn.latent.objective import Networks
 from fashion_nn.state_files import load_weights
 from tests.training.finished import RUNS, finish
 from training import runs
 from training.errors import TrainingError
+from training.looks import as_parquet, folder_of
 from training.publish import NEEDED, bank_of, main, publish, turned
 from training.recipe import Step
 
@@ -62,6 +65,29 @@ def test_a_release_holds_what_the_runs_learnt(
         {"generator": steps["cgan"].average.network} | {"discriminator": steps["cgan"].discriminator},
     )
     assert_same_weights(folder / "cagan.safetensors", {"": steps["cagan"].average.network})
+
+
+def test_a_release_has_categories_in_its_vectors_and_how_tastes_are_spread(
+    data: Path, settings: Settings, store: ObjectStore, tmp_path: Path
+) -> None:
+    step = finish("dvbpr", data, settings, "category_weight=2", "population=true", "pooling=statistics")
+    for network in ("cgan", "cagan"):
+        finish(network, data, settings)
+    key = picture_key((data / "images" / "5.png").read_bytes(), suffix="png")
+    constant = as_parquet([key], np.full((1, 8), 7.0, np.float32))
+    store.put(f"{folder_of(RUNS['dvbpr'], 10)}part.parquet", constant)
+    release = publish(settings, *THREE, bank=None)
+    folder = ReleaseStore(store).fetch(release, tmp_path / "cache")
+    items, users = (pq.read_table(folder / name).to_pylist() for name in ("items.parquet", "users.parquet"))
+    vectors = np.array([row["look"] for row in items], np.float32)
+    expected = step.looks().numpy()
+    expected[5, :8] = 7  # as was kept; its category is known
+    assert vectors.shape == (24, 8 + 3) and np.allclose(vectors, expected, atol=1e-5)
+    assert items[0]["category"] == "tops" and vectors[0, 8:].tolist() == [0, 0, 2]
+    usual = Usual.load(folder / "population.safetensors")
+    assert np.array_equal(usual.precision, np.eye(11))
+    bought = [np.array([int(item[1:]) for item in row["bought"]]) for row in users]
+    assert np.allclose([row["taste"] for row in users], settled(vectors, bought, usual), rtol=1e-3, atol=1e-5)
 
 
 def test_tastes_are_turned_to_what_was_bought_and_keep_their_length() -> None:

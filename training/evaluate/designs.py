@@ -160,7 +160,7 @@ class Shelf:
         pictures = normalise(data.pictures[np.flatnonzero(data.catalogue.item_category == category)])
         size, labels = (networks.generator.picture_size,) * 2, torch.full((len(pictures),), category)
         realism = networks.discriminator(interpolate(pictures, size, mode="area"), labels)
-        return cls(category, networks.look(pictures), tastes.looks(pictures), realism)
+        return cls(category, networks.look(pictures, labels), tastes.looks(pictures), realism)
 
     def client(self, shopper: Shopper, learnt: Tensor) -> Client:
         """A shopper who buys here."""
@@ -209,7 +209,7 @@ def generated(networks: Networks, category: int, seed: int) -> tuple[Tensor, Ten
     codes = bank.draw(seed, category, RANDOM, networks.generator.latent_dimensions)
     labels = torch.full((RANDOM,), category)
     pictures = networks.generator(codes, labels)
-    looks = networks.look(upsample(pictures, networks.look.picture_size))
+    looks = networks.look(upsample(pictures, networks.look.picture_size), labels)
     return pictures, looks, networks.discriminator(pictures, labels)
 
 

@@ -13,8 +13,10 @@ from cluster.mirror import mirror
 from cluster.object_store import ObjectStore
 from cluster.settings import Settings
 from fashion_nn.datasets.problems import OnProblem, fatal
+from fashion_nn.datasets.split import Split
 from fashion_nn.dvbpr.fold_in import Usual
 from fashion_nn.dvbpr.network import Look, Recommender
+from fashion_nn.dvbpr.population import spread
 from fashion_nn.metrics.ranking import (
     Scores,
     Standings,
@@ -35,7 +37,7 @@ from training.evaluate.newcomers import Told, folded, newcomers, some
 from training.evaluate.peers import Choice
 from training.evaluate.truth import is_stated, true_scores
 from training.recipe import Source
-from training.trained import Trained, load
+from training.trained import Trained, class_ids, load, recommender
 
 DEPTH = 20  # of nDCG and recall
 ROWS = 128  # pictures that Φ looks at at once
@@ -120,13 +122,13 @@ def evaluate(
     trained = load(store, runs.finished(store, inquiry.run, "dvbpr"))
     url = inquiry.data or trained.record.data
     path = mirror(url, settings, settings.cache / "data")
-    data = opened(path, trained, inquiry, store, settings)
-    network = trained.fill(Recommender(trained.config, len(trained.record.identity["shoppers"])), "recommender")
-    tastes, looks = network.taste.weight.detach(), looks_of(network.look, data.items.pictures, device)
+    data, network = opened(path, trained, inquiry, store, settings), recommender(trained)
+    classes = class_ids(data.items.catalogue, url, trained.record) if trained.config.category_weight else None
+    looks = looks_of(network.look, data.items.pictures, classes, device)
     if not (own := is_its_own(data, trained)):
         say(f"{url} is not what run {inquiry.run!r} was trained on: its tastes are left out, all are folded in")
     say(f"tastes of {len(data.split.train):,} shoppers")
-    ours = list(our_contestants(tastes, looks, data, own, inquiry.seed))
+    ours = list(our_contestants(network, looks, data, own, inquiry.seed))
     others = rivals(data, path, inquiry, trained.config.dimensions, say)
     return Findings(
         run=inquiry.run,
@@ -135,7 +137,7 @@ def evaluate(
         counts=RECIPE.summary(data).counts,
         cold=len(standings(ours[0].scores, data.split, cold=True)),
         judged=judge([*ours, *others], data),
-        newcomers=as_new(tastes, looks, data, own, inquiry),
+        newcomers=as_new(network, looks, data, own, inquiry),
     )
 
 
@@ -158,31 +160,39 @@ def is_its_own(data: Bought, trained: Trained) -> bool:
 
 
 @torch.inference_mode()
-def looks_of(look: Look, pictures: Pictures, device: torch.device) -> Tensor:
-    """Looks [n, K] of all pictures, on the host."""
-    cuts, look = range(0, len(pictures), ROWS), look.to(device)
+def looks_of(look: Look, pictures: Pictures, classes: Tensor | None, device: torch.device) -> Tensor:
+    """Vectors [n, L] of all items by their pictures and, where these count, categories int64 [n]; on the host."""
+    cuts, seen = range(0, len(pictures), ROWS), look.to(device).seen
     rows = (pictures[slice(cut, cut + ROWS)].to(device) for cut in cuts)
-    return torch.cat([look(normalise(each)).float().cpu() for each in rows])
+    return look.cpu().placed(torch.cat([seen(normalise(each)).float().cpu() for each in rows]), classes)
 
 
-def our_contestants(tastes: Tensor, looks: Tensor, data: Bought, own: bool, seed: int) -> Iterator[Contestant]:
+def our_contestants(network: Recommender, looks: Tensor, data: Bought, own: bool, seed: int) -> Iterator[Contestant]:
     """The trained tastes where they count, and the same shoppers by the fold-in of what they have in training."""
     if own:
-        yield Contestant(name="dvbpr", scores=scores_by_taste(tastes, looks))
-    refolded, _ = folded(looks.numpy(), data.split.train, Usual.of(tastes.numpy()), seed=seed)
+        yield Contestant(name="dvbpr", scores=scores_by_taste(network.taste.weight.detach(), looks))
+    refolded, _ = folded(looks.numpy(), data.split.train, network.usual(), seed=seed)
     yield Contestant(name="dvbpr, folded in", scores=scores_by_taste(torch.from_numpy(refolded), looks))
 
 
-def as_new(tastes: Tensor, looks: Tensor, data: Bought, own: bool, inquiry: Inquiry) -> Newcomers:
+def as_new(network: Recommender, looks: Tensor, data: Bought, own: bool, inquiry: Inquiry) -> Newcomers:
     """At most half of the shoppers as if they were new; how tastes usually are is told by all others."""
-    split, everybody = data.split, np.arange(len(data.split.train))
+    split, everybody, tastes = data.split, np.arange(len(data.split.train)), network.taste.weight.detach()
     users = some(split, min(inquiry.newcomers, len(everybody) // 2), inquiry.seed)
-    known = tastes[np.setdiff1d(everybody, users)] if own else tastes
+    usual = usual_without(users, network, looks, split) if own else network.usual()
     return Newcomers(
         shoppers=len(users),
         trained=Mean.of(standings(scores_by_taste(tastes, looks), split, users=users).auc()) if own else None,
-        told=newcomers(looks.numpy(), split, users, Usual.of(known.numpy()), seed=inquiry.seed),
+        told=newcomers(looks.numpy(), split, users, usual, seed=inquiry.seed),
     )
+
+
+def usual_without(users: np.ndarray, network: Recommender, looks: Tensor, split: Split) -> Usual:
+    """How the tastes of all but some users are, told as the run tells it."""
+    others = np.setdiff1d(np.arange(len(split.train)), users)
+    if network.population:
+        return spread(looks.numpy(), [split.train[user] for user in others])
+    return Usual.of(network.taste.weight.detach()[others].numpy())
 
 
 def rivals(data: Bought, path: Path, inquiry: Inquiry, dimensions: int, say: Say) -> Iterator[Contestant]:

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -54,6 +57,50 @@ def test_tastes_start_between_zero_and_a_hundredth():
     assert 0 <= taste.min() and taste.max() <= 0.01
 
 
+def test_a_category_is_placed_behind_the_look():
+    look = Look(replace(config.debug(), category_weight=2.0), 3).eval()
+    pictures = torch.rand(2, 3, 32, 32) * 2 - 1
+    vectors = look(pictures, torch.tensor([2, 0]))
+    assert vectors.shape == (2, 8 + 3) and look.dimensions == 11
+    assert torch.equal(vectors[:, :8], look.seen(pictures))
+    assert vectors[:, 8:].tolist() == [[0, 0, 2], [2, 0, 0]]
+    assert Recommender(replace(config.debug(), category_weight=2.0), 5, 3).taste.weight.shape == (5, 11)
+
+
+def test_categories_that_are_not_weighed_change_nothing():
+    torch.manual_seed(0)
+    without = Look(config.debug(), 3)
+    assert without.dimensions == 8 and without.state_dict().keys() == Look(config.debug()).state_dict().keys()
+    pictures = torch.rand(2, 3, 32, 32)
+    assert torch.equal(without(pictures, torch.tensor([2, 0])), without(pictures))
+
+
+def test_a_weight_of_categories_needs_to_know_how_many():
+    with pytest.raises(ValueError, match=r"category_weight is 2.0.*n_categories is 0.*at least 1"):
+        Look(replace(config.debug(), category_weight=2.0))
+
+
+def test_statistics_tell_pictures_apart_that_have_the_same_means():
+    settings = replace(config.debug(), pooling="statistics")
+    w = settings.width
+    features = Look(settings).features
+    flat, striped = torch.zeros(1, 3, 32, 32), torch.ones(1, 3, 32, 32)
+    striped[..., ::2] = -1
+    told = features(torch.cat([flat, striped]))
+    assert told.shape == (2, 2 * (3 + 2 * w + 4 * w + 4 * w) + 4 * 4 * w)
+    assert told[:, :3].abs().max() < 1e-6
+    torch.testing.assert_close(told[:, 3:6], torch.tensor([[0.01] * 3, [1.0] * 3]), atol=1e-3, rtol=0)
+
+
+def test_how_tastes_usually_are_is_told_by_the_tastes_or_kept_beside_them():
+    plain, kept = (Recommender(replace(config.debug(), population=on), 50) for on in (False, True))
+    assert np.allclose(plain.usual().mean, plain.taste.weight.detach().mean(0).numpy())
+    kept.mean.fill_(3.0)
+    again = Recommender(replace(config.debug(), population=True), 50)
+    again.load_state_dict(kept.state_dict())
+    assert (again.usual().mean == 3).all() and np.array_equal(again.usual().precision, np.eye(8))
+
+
 def test_upsample_repeats_pixels():
     picture = torch.arange(4.0).reshape(1, 1, 2, 2).expand(1, 3, 2, 2)
     assert upsample(picture, 4)[0, 0].tolist() == [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]]
@@ -61,7 +108,17 @@ def test_upsample_repeats_pixels():
 
 @pytest.mark.parametrize(
     ("field", "value", "limit"),
-    [("picture_size", 32, "64"), ("dropout", 1.0, "0.95"), ("batch_size", 0, "1"), ("split", "first", "random")],
+    [
+        ("picture_size", 32, "64"),
+        ("dropout", 1.0, "0.95"),
+        ("batch_size", 0, "1"),
+        ("split", "first", "random"),
+        ("pooling", "statistics", "grid"),
+        ("batches", "shoppers", "items"),
+        ("shift", 57, "56"),
+        ("last_rate_share", 1.5, "1.0"),
+        ("category_weight", -1.0, "0.0"),
+    ],
 )
 def test_a_wrong_value_is_refused_with_field_value_and_limit(field: str, value: object, limit: str):
     with pytest.raises(ValueError, match=field) as refusal:

@@ -60,6 +60,22 @@ def test_on_other_data_every_taste_is_folded_in(
     assert found["data"] == other.as_uri() and "not what run" in capsys.readouterr().err
 
 
+def test_categories_count_where_the_run_weighs_them_and_must_be_known_to_it(
+    step: Step, data: Path, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weighing = finish("dvbpr", data, settings, "category_weight=2", "population=true")
+    assert main(["dvbpr", "--run", RUN, "--newcomers", "3"]) == 0
+    found = json.loads(open_store(settings.bucket_url, settings).get(f"runs/{RUN}/evaluation.json"))
+    split = RECIPE.open(source_of(data, settings), weighing.config).split
+    ours = scores_by_taste(weighing.recommender.taste.weight, weighing.looks())
+    assert found["judged"][0]["auc"]["value"] == pytest.approx(auc(ours, split).value, abs=1e-6)
+    other = tmp_path / "other"
+    shutil.copytree(data, other)
+    (other / "items.csv").write_text((other / "items.csv").read_text().replace(",shoes,", ",hats,"))
+    assert main(["dvbpr", "--run", RUN, "--data", str(other)]) == 1
+    assert f"has categories that run '{RUN}' does not know: hats" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
