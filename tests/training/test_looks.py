@@ -13,7 +13,7 @@ from cluster.object_store import ObjectInfo, open_store, picture_key
 from cluster.releases import ReleaseStore
 from cluster.settings import Settings
 from tests.training.finished import RUNS, finish
-from training.looks import as_parquet, compute, folder_of, kept, parts_of
+from training.looks import Looker, as_parquet, compute, folder_of, kept, parts_of
 from training.publish import publish
 
 RUN = RUNS["dvbpr"]
@@ -60,6 +60,16 @@ def test_a_release_takes_the_looks_that_are_there(data: Path, settings: Settings
     vectors = torch.tensor(table["look"].to_pylist())
     assert table["item_id"][5].as_py() == "i5" and (vectors[5] == 7).all()
     torch.testing.assert_close(vectors[6:9], steps["dvbpr"].looks()[6:9], rtol=1e-3, atol=1e-4)
+
+
+def test_looks_are_of_pictures_alone_where_vectors_have_categories(data: Path, settings: Settings) -> None:
+    step = finish("dvbpr", data, settings, "category_weight=2")
+    looker = Looker(settings, step.recommender.look, data.as_uri(), folder_of(RUN, 10))
+    assert looker.look_at("part", ["images/0.png", "images/7.png"]) == (2, [])
+    found = kept(open_store(settings.bucket_url, settings), RUN, 10)
+    for number in (0, 7):
+        key = picture_key((data / "images" / f"{number}.png").read_bytes(), suffix="png")
+        np.testing.assert_allclose(found[key], step.looks()[number, :8].numpy(), rtol=1e-3, atol=1e-4)
 
 
 def test_a_change_concerns_its_own_part_alone() -> None:
