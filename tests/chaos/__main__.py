@@ -7,6 +7,7 @@ new connection to one that lives, as a load balancer would.
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import sys
@@ -38,7 +39,6 @@ CALM_S = 5.0
 RATE = 200.0  # requests a second that the callers' key may: far more than they make
 REPLICAS = {"gateway_replicas": "2", "recommender_replicas": "2"}
 REPLICAS |= {"designer_replicas": "2", "fitting_room_replicas": "2"}
-UNITS = {"steps": "steps", "checkpoints": "checkpoints", "weights": "tensors", "begun": "times"}  # by the first word
 
 
 def main() -> int:
@@ -109,15 +109,17 @@ def tried(name: str, trial: Trial) -> list[report.Row]:
         if name in OF_TRAININGS:
             run = TrainingRun(name, trial.cluster.environment, trial.settings, trial.folder)
             training = stack.enter_context(run)
+        load = os.getloadavg()[0]
         with callers:
             time.sleep(CALM_S)
             FAULTS[name](Scene(trial.cluster, trial.way, training))
             time.sleep(AFTER_S)
         figures = {f"{name}/{figure}": value for figure, value in noticed(name, callers).items()}
+        figures[f"{name}/load"] = load
         if training is not None:
             figures |= {f"{name}/run/{figure}": value for figure, value in training.lost().items()}
     report.progress(f"{name}: {figures}")
-    return [report.row(figure, [value], unit=unit(figure)) for figure, value in figures.items()]
+    return [report.row(each, [value], unit="s" if each.endswith("_s") else "1") for each, value in figures.items()]
 
 
 def noticed(name: str, callers: Callers) -> dict[str, float]:
@@ -164,12 +166,6 @@ def keep(path: Path, rows: list[report.Row]) -> None:
     known = json.loads(path.read_text()) if path.exists() else None
     found = merged(known, report.report("chaos", rows), list(FAULTS))
     path.write_text(json.dumps(found, indent=1) + "\n")
-
-
-def unit(figure: str) -> str:
-    """Of one figure."""
-    last = figure.rpartition("/")[2]
-    return "s" if last.endswith("_s") else UNITS.get(last.partition("_")[0], "calls")
 
 
 if __name__ == "__main__":
