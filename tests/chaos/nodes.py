@@ -142,7 +142,7 @@ def running(
     folder.mkdir(parents=True)
     known = {**os.environ, **environment, **STEADY, "RAY_USAGE_STATS_ENABLED": "0"}
     known |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # Ray listens on all interfaces
-    known["RAY_prestart_worker_first_driver"] = "0"
+    known |= {"RAY_prestart_worker_first_driver": "0", "RAY_worker_niceness": "0"}  # callers do not go before replicas
     known["RAY_SERVE_WORKER_PROXY_HTTP_PORT"] = str(http_port)  # nobody is to ask the head, as in Kubernetes
     ray = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--disable-usage-stats"]
     ray += [f"--object-store-memory={100 * 2**20}", "--node-ip-address=127.0.0.1", "--dashboard-agent-listen-port=0"]
