@@ -110,9 +110,9 @@ class Cluster:
         self.run(DEPLOY)
 
     def whole(self) -> bool:
-        """Whether each deployment has its replicas, each worker its proxy, and the head who looks after them."""
+        """Whether each deployment has its replicas, who has replicas a proxy, and the head who looks after them."""
         there = [self.head.processes("ServeController"), self.processes(replica_of("Limiter"))]
-        there += [node.processes("ProxyActor") for node in self.workers]
+        there += [node.processes("ProxyActor") for node in self.workers if node.processes("ServeReplica")]
         if not all(there) or any(len(self.processes(replica_of(each))) < 2 for each in TWICE):
             return False
         try:
