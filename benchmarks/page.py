@@ -25,7 +25,7 @@ def section(name: str, found: Mapping[str, Any]) -> str:
         str(each) for each in (machine["cpu"], f"{machine['cores']} cores", machine["gpu"]) if each is not None
     )
     if found.get("pivot"):
-        return "\n".join([*head(name, found, where), *pivoted(found["rows"]), ""])
+        return "\n".join([*head(name, found, where), *pivoted(found["rows"], found.get("commits", {})), ""])
     lines = [
         *head(name, found, where),
         "| what | value | unit | against | its value | ratio | runs | spread |",
@@ -45,18 +45,28 @@ def head(name: str, found: Mapping[str, Any], where: str) -> list[str]:
     return [*lines, found["note"], ""] if "note" in found else lines
 
 
-def pivoted(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Rows named case/figure as a table with a line for every case and a column for every figure."""
-    table: dict[str, dict[str, str]] = {}
+def pivoted(rows: Sequence[Mapping[str, Any]], commits: Mapping[str, str]) -> list[str]:
+    """Rows named case/figure as tables with a line for every case and a column for every figure.
+
+    Cases of the same figures share a table. commits: of cases that were measured at different times.
+    """
+    cases: dict[str, dict[str, str]] = {}
     for row in rows:
         case, _, figure = row["name"].rpartition("/")
-        table.setdefault(case, {})[figure] = number(row["value"])
-    figures = list(next(iter(table.values())))
+        cases.setdefault(case, {})[figure] = number(row["value"])
+    for case in cases.keys() & commits.keys():
+        cases[case]["commit"] = commits[case]
+    lines: list[str] = []
+    for figures in dict.fromkeys(tuple(cells) for cells in cases.values()):
+        alike = {case: cells for case, cells in cases.items() if tuple(cells) == figures}
+        lines += ["", *table(figures, alike)] if lines else table(figures, alike)
+    return lines
+
+
+def table(figures: Sequence[str], cases: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The lines of one."""
     lines = [f"| | {' | '.join(figure.replace('_', ' ') for figure in figures)} |", f"|---|{'---:|' * len(figures)}"]
-    return lines + [
-        f"| {case.replace('_', ' ')} | {' | '.join(cells.get(each, '') for each in figures)} |"
-        for case, cells in table.items()
-    ]
+    return lines + [f"| {case.replace('_', ' ')} | {' | '.join(cells.values())} |" for case, cells in cases.items()]
 
 
 def line(row: Mapping[str, Any]) -> str:

@@ -1,9 +1,11 @@
 """How patient a client is: how long for one call, and how many tries more than calls.
 
-Where everything fails, tries on top of tries are what keeps a service down. So every call that is made adds a share
-of a try to a budget, every further try takes one, and where the budget is empty a failure stands as it is.
+A call is made again for as long as its time allows, with pauses that grow. Where everything fails, tries on top of
+tries are what keeps a service down. So every call that is made adds a share of a try to a budget, as does every second;
+every further try takes one, and waits where there is none yet.
 """
 
+import math
 import random
 import threading
 import time
@@ -18,32 +20,42 @@ class Patience:
     """Of one client."""
 
     timeout_s: float = 60.0  # for one call, all its tries and pauses included
-    tries: int = 4  # of one call, the first included
+    tries: int | None = None  # of one call, the first included; None: as many as its time allows
     pause_s: float = 0.1  # before the second try, on average; doubles from try to try
-    longest_pause_s: float = 5.0  # ... up to this, unless the service asks for more
+    longest_pause_s: float = 5.0  # ... and never more, unless the service asks for more
     share: float = 0.2  # of a further try that every call earns
+    a_second: float = 10.0  # further tries that are earned by waiting
     most: float = 10.0  # further tries that can be saved up; there are as many at first
 
 
 class Budget:
     """Further tries that may be made. Safe to share between threads."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._share, self._most, self._left = patience.share, patience.most, patience.most
+    def __init__(self, patience: Patience, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._patience, self._clock = patience, clock
+        self._left, self._at = patience.most, clock()  # less than none: so many are promised already
         self._turn = threading.Lock()
 
     def earn(self) -> None:
         """For a call that begins."""
         with self._turn:
-            self._left = min(self._most, self._left + self._share)
+            self._add(self._patience.share)
 
-    def spend(self) -> bool:
-        """Take one try, if there is one."""
+    def spend(self, within_s: float) -> float | None:
+        """Take one try: in how many seconds it can be had. None, and nothing is taken, where that is too late."""
         with self._turn:
-            if self._left < 1:
-                return False
+            self._add(0.0)
+            lacking, rate = max(0.0, 1 - self._left), self._patience.a_second
+            wait_s = lacking / rate if lacking and rate else math.inf if lacking else 0.0
+            if wait_s >= within_s:
+                return None
             self._left -= 1
-            return True
+            return wait_s
+
+    def _add(self, tries: float) -> None:
+        now = self._clock()
+        earned = tries + (now - self._at) * self._patience.a_second
+        self._left, self._at = min(self._patience.most, self._left + earned), now
 
 
 class Tries:
@@ -70,8 +82,10 @@ class Tries:
     def pause(self, failure: Failure) -> float | None:
         """In how many seconds to try again after a failure; None where it stands."""
         self._made += 1
-        doubled = self._patience.pause_s * 2**self._made * self._draw()  # at random, so that not all come at once
-        wait_s = max(min(self._patience.longest_pause_s, doubled), failure.retry_after_s or 0.0)
-        if not failure.again or self._made >= self._patience.tries or wait_s >= self.left_s:
+        longest = min(self._patience.longest_pause_s, self._patience.pause_s * 2.0 ** min(self._made, 30))
+        wait_s = max(longest * self._draw(), failure.retry_after_s or 0.0)  # at random: not all come at once
+        left_s = self.left_s
+        if not failure.again or self._made == self._patience.tries or wait_s >= left_s:
             return None
-        return wait_s if self._budget.spend() else None
+        earned_s = self._budget.spend(left_s)
+        return None if earned_s is None else max(wait_s, earned_s)

@@ -24,6 +24,16 @@ def test_a_table_of_cases_has_a_column_for_every_figure() -> None:
     assert "| | x s | y |\n|---|---:|---:|\n| a | 1 | 2 |\n| b c | 1 | 2 |" in written
 
 
+def test_cases_of_other_figures_have_a_table_of_their_own_and_each_tells_its_commit() -> None:
+    named = ("a/x", "c/x", "a/run/y")
+    found = {**report("chaos", [row(each, [1], unit="1") for each in named]), "pivot": True}
+    found["commits"] = {"a": "0123", "c": "4567", "gone": "89ab"}
+    tables = (
+        "| | x | commit |\n|---|---:|---:|\n| a | 1 | 0123 |\n| c | 1 | 4567 |\n\n| | y |\n|---|---:|\n| a/run | 1 |"
+    )
+    assert tables in page({"chaos-here.json": found})
+
+
 def test_the_page_is_up_to_date() -> None:
     results = {path.name: json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
     assert (FOLDER / "README.md").read_text() == page(results)

@@ -1,16 +1,21 @@
 """`python -m tests.chaos`: what callers notice while something dies, on a cluster of several nodes on one machine.
 
 Callers ask over HTTP, half of them with the client's retries and half without, before, during and after each fault.
-The head has no replicas. All nodes' proxies share one port, so that the system hands every
+The head has no replicas, and nobody asks it. The workers' proxies share one port, so that the system hands every
 new connection to one that lives, as a load balancer would.
 """
 
 import argparse
+import json
+import os
 import shutil
+import signal
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+import traceback
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import report
@@ -20,129 +25,148 @@ from cluster.object_store import open_store
 from cluster.settings import Settings
 from fashion_nn import pictures
 from services.client import Atelier, Failure, Patience, calls
-from tests.chaos.bad_store import Mood, Way
-from tests.chaos.callers import Callers
-from tests.chaos.nodes import Cluster, running, wait_until
+from tests.chaos import redis
+from tests.chaos.bad_store import Way
+from tests.chaos.callers import GROUPS, WITHOUT_STORE, Callers
+from tests.chaos.faults import AFTER_S, FAULTS, HEAD, OF_TRAININGS, OF_WORKERS, Scene
+from tests.chaos.kept import merged
+from tests.chaos.nodes import TWICE, Cluster, running, wait_until
+from tests.chaos.training_run import TrainingRun
 from tests.services import tiny_release
 from tests.services.conftest import free_port
 
-CALM_S, AFTER_S, STORE_S = 5.0, 10.0, 30.0
-WITHOUT_STORE = ("score", "recommend")  # calls that the object store has no part in
-TWO_REPLICAS = {f"{name}_replicas": "2" for name in ("gateway", "recommender", "designer", "fitting_room")}
-Fault = Callable[[Cluster, Way], None]
+CALM_S = 5.0
+RATE = 200.0  # requests a second that the callers' key may: far more than they make
+REPLICAS = {"gateway_replicas": "2", "recommender_replicas": "2"}
+REPLICAS |= {"designer_replicas": "2", "fitting_room_replicas": "2"}
 
 
-def replica(deployment: str) -> Fault:
-    """kill -9 of one replica."""
-    return lambda cluster, way: cluster.kill(f"ServeReplica:atelier:{deployment}")
-
-
-def store(mood: Mood) -> Fault:
-    """The store in some mood for a while."""
-
-    def fault(cluster: Cluster, way: Way) -> None:
-        with way.being(mood):
-            time.sleep(STORE_S)
-
-    return fault
-
-
-def worker(cluster: Cluster, way: Way) -> None:
-    """A node goes at once, and another one comes."""
-    cluster.workers[-1].kill()
-    time.sleep(AFTER_S)
-    cluster.workers[-1].start()
-
-
-FAULTS: dict[str, Fault] = {
-    "nothing": lambda cluster, way: time.sleep(AFTER_S),
-    "gateway_killed": replica("Gateway"),
-    "recommender_killed": replica("Recommender"),
-    "designer_killed": replica("Designer"),
-    "fitting_room_killed": replica("FittingRoom"),
-    "limiter_killed": replica("Limiter"),
-    "proxy_killed": lambda cluster, way: cluster.kill("ProxyActor"),
-    "worker_killed": worker,
-    "store_gone": store(Mood.GONE),
-    "store_slow": store(Mood.SLOW),
-    "store_failing": store(Mood.FAILING),
-}
-
-
-def main() -> None:
+def main() -> int:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--only", nargs="*", choices=list(FAULTS), default=list(FAULTS), help="these faults alone")
+    words.add_argument("--keep", type=Path, metavar="FILE", help="where figures go, in the place of earlier ones")
     options = words.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and nothing is left behind
+    with_redis = redis.at_hand()
+    if HEAD in options.only and not with_redis:
+        report.progress(f"{HEAD} is left out: no {redis.PROGRAM} is on the PATH")
     rows: list[report.Row] = []
+    failed: list[str] = []
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))  # sockets need a short path
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        own = Settings(home=folder / "home", http_port=free_port(), request_timeout_s=60.0, **TWO_REPLICAS)
-        direct = stack.enter_context(bucket_at_hand(own))
-        tiny_release.publish(direct, folder)
-        _, key = KeyStore(open_store(direct.bucket_url, direct)).issue("chaos", SCOPES)
-        way = Way(direct.s3_endpoint or "")
-        seen = direct.with_updates(s3_endpoint=way.endpoint, s3_read_timeout_s=5.0, s3_connect_timeout_s=1.0)
-        cluster = stack.enter_context(running(seen.environment(), folder / "ray", workers=2))
-        url = f"http://{seen.http_host}:{seen.http_port}"
+        trial = begun(stack, with_redis)
         for name in options.only:
-            steady(url, key, cluster)
-            rows += tried(name, cluster, way, url, key)
+            if name == HEAD and not with_redis:
+                continue
+            try:
+                steady(trial, spread=name in OF_WORKERS)
+                rows += tried(name, trial)
+            except Exception:
+                report.progress(f"{name} could not be tried:\n{traceback.format_exc()}")
+                failed.append(name)
+                continue
+            if options.keep is not None:
+                keep(options.keep, rows)
     report.emit({**report.report("chaos", rows), "pivot": True})
+    return 1 if failed else 0
 
 
-def tried(name: str, cluster: Cluster, way: Way, url: str, key: str) -> list[report.Row]:
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What is tried, and by whom."""
+
+    cluster: Cluster
+    way: Way
+    url: str
+    key: str
+    settings: Settings  # past the way
+    folder: Path
+
+
+def begun(stack: ExitStack, with_redis: bool) -> Trial:
+    """A store, a way to it, and a cluster that serves a tiny release; all of it ends with the stack."""
+    folder = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))  # sockets need a short path
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    own = Settings(home=folder / "home", http_port=free_port(), **REPLICAS)
+    direct = stack.enter_context(bucket_at_hand(own))
+    tiny_release.publish(direct, folder)
+    _, key = KeyStore(open_store(direct.bucket_url, direct)).issue("chaos", SCOPES, rate=RATE)
+    way = Way(direct.s3_endpoint or "")
+    seen = direct.with_updates(s3_endpoint=way.endpoint)
+    kept_in = stack.enter_context(redis.serving()) if with_redis else None
+    port = free_port()
+    cluster = stack.enter_context(running(seen.environment(), folder / "ray", workers=2, http_port=port, redis=kept_in))
+    return Trial(cluster, way, f"http://{seen.http_host}:{port}", key, direct, folder)
+
+
+def tried(name: str, trial: Trial) -> list[report.Row]:
     """One fault under load: what was noticed of it."""
-    callers = Callers(
-        url,
-        key,
-        shoppers=[f"shopper-{at}" for at in range(tiny_release.SHOPPERS)],
-        items=[f"item-{at:02}" for at in range(4)],
-        picture=pictures.encode(tiny_release.garment(77), format="PNG"),
-    )
-    with callers:
-        time.sleep(CALM_S)
-        FAULTS[name](cluster, way)
-        time.sleep(AFTER_S)
+    picture = pictures.encode(tiny_release.garment(77), format="PNG")
+    shoppers = [f"shopper-{at}" for at in range(tiny_release.SHOPPERS)]
+    items = [f"item-{at:02}" for at in range(4)]
+    callers = Callers(trial.url, trial.key, shoppers=shoppers, items=items, picture=picture)
+    with ExitStack() as stack:
+        training = None
+        if name in OF_TRAININGS:
+            run = TrainingRun(name, trial.cluster.environment, trial.settings, trial.folder)
+            training = stack.enter_context(run)
+        load = os.getloadavg()[0]
+        with callers:
+            time.sleep(CALM_S)
+            FAULTS[name](Scene(trial.cluster, trial.way, training))
+            time.sleep(AFTER_S)
+        figures = {f"{name}/{figure}": value for figure, value in noticed(name, callers).items()}
+        figures[f"{name}/load"] = load
+        if training is not None:
+            figures |= {f"{name}/run/{figure}": value for figure, value in training.lost().items()}
+    report.progress(f"{name}: {figures}")
+    return [report.row(each, [value], unit="s" if each.endswith("_s") else "1") for each, value in figures.items()]
+
+
+def noticed(name: str, callers: Callers) -> dict[str, float]:
+    """What the callers noticed, in figures."""
     figures: dict[str, float] = {}
-    for kind, noticed in callers.noticed.items():
-        figures[f"sent_{kind}"] = noticed.sent
-        figures[f"failed_{kind}"] = noticed.failed.total()
-        if noticed.failed:
-            report.progress(f"{name} {kind}: {dict(noticed.failed.most_common(8))}")
+    for kind, those in callers.noticed.items():
+        figures[f"sent_{kind}"] = those.sent
+        figures[f"failed_{kind}"] = those.failed.total()
+        if those.failed:
+            report.progress(f"{name} {kind}: {dict(those.failed.most_common(8))}")
     patient = callers.noticed["with_retries"]
     figures["tried_again"] = patient.tries - patient.sent
-    figures["longest_gap_s"] = patient.gap(callers.begun, callers.ended, WITHOUT_STORE)
-    figures["longest_gap_of_all_calls_s"] = max(
-        patient.gap(callers.begun, callers.ended, [kind]) for kind in ("design", "put", *WITHOUT_STORE)
-    )
-    figures["wrong_answers"] = sum(noticed.wrong for noticed in callers.noticed.values())
-    figures["acknowledged_writes"] = sum(len(noticed.acknowledged) for noticed in callers.noticed.values())
+    figures["longest_gap_without_store_s"] = patient.gap(callers.begun, callers.ended, WITHOUT_STORE)
+    figures["longest_gap_s"] = patient.gap(callers.begun, callers.ended, GROUPS)
+    figures["wrong_answers"] = sum(those.wrong for those in callers.noticed.values())
+    figures["acknowledged_writes"] = sum(len(those.acknowledged) for those in callers.noticed.values())
     figures["writes_lost"] = callers.lost()
-    report.progress(f"{name}: {figures}")
-    return [report.row(f"{name}/{figure}", [value], unit=unit(figure)) for figure, value in figures.items()]
+    return figures
 
 
-def steady(url: str, key: str, cluster: Cluster) -> None:
-    """Wait until everything answers, and each deployment has its replicas again."""
+def steady(trial: Trial, *, spread: bool) -> None:
+    """Wait until everything answers, and each deployment has its replicas again, if need be on both workers."""
+    cluster = trial.cluster
+    wait_until(cluster.whole, "each deployment has its replicas")
+    if spread and not cluster.spread():
+        report.progress(f"placed anew: a worker has both replicas of one of {', '.join(TWICE)}")
+        cluster.deploy()
+        wait_until(lambda: cluster.whole() and cluster.spread(), "each worker has its replicas")
 
     def answers() -> bool:
-        with Atelier(url, key=key, patience=Patience(timeout_s=20.0, tries=1)) as shop:
+        with Atelier(trial.url, key=trial.key, patience=Patience(timeout_s=20.0, tries=1)) as shop:
             try:
                 shop.ask(calls.release())
                 shop.ask(calls.design("shopper-0", "men-tops", k=1, restarts=1, steps=1))
             except Failure:
                 return False
-        placed = {each: len(cluster.processes(f"ServeReplica:atelier:{each}")) for each in ("Gateway", "Recommender")}
-        return min(placed.values()) >= 2 and len(cluster.processes("ServeReplica:atelier:Designer")) >= 2
+        return True
 
     wait_until(answers, "everything answers")
 
 
-def unit(figure: str) -> str:
-    """Of one figure."""
-    return "s" if figure.endswith("_s") else "calls"
+def keep(path: Path, rows: list[report.Row]) -> None:
+    """Write what has been found so far, beside what was found of the others at other times."""
+    known = json.loads(path.read_text()) if path.exists() else None
+    found = merged(known, report.report("chaos", rows), list(FAULTS))
+    path.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,7 +16,7 @@ class Mood(Enum):
     """What becomes of connections."""
 
     WELL = "carried through"
-    GONE = "closed at once, those that were open as well"
+    GONE = "refused; those that were open are closed"
     SLOW = "carried through, each piece of a request after a while"
     FAILING = "answered 500"
 
@@ -30,8 +30,10 @@ class Way:
         self._mood, self._open = Mood.WELL, set[asyncio.StreamWriter]()
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        listening = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
-        self.endpoint = f"http://127.0.0.1:{listening}"
+        self._port = 0  # any that is free, at first
+        self._listening: asyncio.Server | None = None
+        self._set(Mood.WELL)
+        self.endpoint = f"http://127.0.0.1:{self._port}"
 
     @contextmanager
     def being(self, mood: Mood) -> Iterator[None]:
@@ -43,17 +45,20 @@ class Way:
             self._set(Mood.WELL)
 
     def _set(self, mood: Mood) -> None:
-        self._mood = mood
-        self._loop.call_soon_threadsafe(lambda: [writer.close() for writer in list(self._open)])
+        asyncio.run_coroutine_threadsafe(self._turn(mood), self._loop).result()
 
-    async def _listen(self) -> int:
-        server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
-        return int(server.sockets[0].getsockname()[1])
+    async def _turn(self, mood: Mood) -> None:
+        self._mood = mood
+        if self._listening is not None and mood is Mood.GONE:
+            self._listening.close()
+            self._listening = None
+        for writer in list(self._open):
+            writer.close()
+        if self._listening is None and mood is not Mood.GONE:
+            self._listening = await asyncio.start_server(self._carry, "127.0.0.1", self._port)
+            self._port = int(self._listening.sockets[0].getsockname()[1])
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._mood is Mood.GONE:
-            writer.transport.abort()
-            return
         self._open.add(writer)
         try:
             if self._mood is Mood.FAILING:

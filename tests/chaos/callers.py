@@ -1,5 +1,6 @@
 """Callers that go on and on, and what they noticed: failures, tries, gaps, wrong answers, writes that were lost."""
 
+import io
 import itertools
 import threading
 import time
@@ -8,10 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from services.client import Atelier, Failure, NoAnswer, Patience, Refused, calls
 
-IMPATIENT = Patience(timeout_s=60.0, tries=1)
-PATIENT = Patience(timeout_s=120.0, tries=200, share=10.0, most=1000.0)
+IMPATIENT = Patience(tries=1)
+PATIENT = Patience()  # as whoever sets nothing has it
+GROUPS = (("score", "recommend"), ("try_on",), ("design",), ("put",))  # each asked for by a caller of its own
+WITHOUT_STORE = GROUPS[:2]  # that the object store has no part in
+LEVELS = 1.0  # by which a picture may differ, on average, with who shared its pass
 PAUSE_S = 0.05  # between two calls of one caller
 READ_ON_S = 30.0  # for every replica to have read what was written
 
@@ -27,10 +34,12 @@ class Noticed:
     answered: dict[str, list[float]] = field(default_factory=dict)  # when, by the kind of call
     acknowledged: dict[str, int] = field(default_factory=dict)  # item ids, and their records
 
-    def gap(self, begun: float, ended: float, kinds: Sequence[str]) -> float:
-        """The longest time without an answer to any call of these kinds."""
-        times = sorted(at for kind in kinds for at in self.answered.get(kind, ()))
-        return max(late - early for early, late in itertools.pairwise([begun, *times, ended]))
+    def gap(self, begun: float, ended: float, groups: Sequence[Sequence[str]]) -> float:
+        """The longest time without an answer to any call of the kinds of a group."""
+        return max(_longest([begun, *sorted(self._times(group)), ended]) for group in groups)
+
+    def _times(self, kinds: Sequence[str]) -> list[float]:
+        return [at for kind in kinds for at in self.answered.get(kind, ())]
 
 
 class Callers:
@@ -44,6 +53,7 @@ class Callers:
         self.noticed = {"without_retries": Noticed(), "with_retries": Noticed()}
         self.begun = self.ended = 0.0
         self._truth: dict[tuple[str, str], float] = {}
+        self._painted: np.ndarray | None = None
         self._serial = itertools.count()
         self._run = f"{time.time_ns():x}"
 
@@ -53,7 +63,7 @@ class Callers:
         self._threads = [
             threading.Thread(target=self._call_on, args=(self.noticed[name], patience, kinds))
             for name, patience in (("without_retries", IMPATIENT), ("with_retries", PATIENT))
-            for kinds in (("score", "recommend"), ("design",), ("put",))
+            for kinds in GROUPS
         ]
         for thread in self._threads:
             thread.start()
@@ -75,17 +85,19 @@ class Callers:
         return len(missing)
 
     def _learn(self) -> None:
-        """What scores are, as long as nothing is wrong."""
+        """What scores are, and the picture that a try-on paints, as long as nothing is wrong."""
         with Atelier(self._url, key=self._key, patience=PATIENT) as shop:
             for shopper in self._shoppers:
                 told = shop.ask(calls.score(shopper, self._items)).scores
                 self._truth |= {(shopper, each.item_id): each.score for each in told}
+            self._painted = self._try(shop)
 
     def _call_on(self, noticed: Noticed, patience: Patience, kinds: Sequence[str]) -> None:
         makers: dict[str, Callable[[Atelier], bool]] = {
             "score": self._score,
             "recommend": self._recommend,
             "design": self._design,
+            "try_on": self._try_on,
             "put": lambda shop: self._put(shop, noticed),
         }
         shop = Atelier(self._url, key=self._key, patience=patience)
@@ -131,6 +143,15 @@ class Callers:
         designs = shop.ask(calls.design(self._any(self._shoppers), category, k=1, restarts=4, steps=5)).designs
         return [each.category for each in designs] == [category]
 
+    def _try_on(self, shop: Atelier) -> bool:
+        painted = self._try(shop)
+        return painted.shape == self._painted.shape and np.abs(painted - self._painted).mean() < LEVELS
+
+    def _try(self, shop: Atelier) -> np.ndarray:
+        """The picture of one that the object store has no part in, [H, W, 3] in 0 … 255."""
+        fitting = shop.ask(calls.try_on(self._picture, self._picture, format="png")).fitting
+        return np.asarray(Image.open(io.BytesIO(shop.picture(fitting.picture))), np.float32)
+
     def _put(self, shop: Atelier, noticed: Noticed) -> bool:
         item_id = f"chaos-{self._run}-{next(self._serial)}"
         answer: Any = shop.ask(calls.put_item(item_id, "men-tops", self._picture))
@@ -140,6 +161,10 @@ class Callers:
 
     def _any(self, those: Sequence[str]) -> str:
         return those[next(self._serial) % len(those)]
+
+
+def _longest(times: Sequence[float]) -> float:
+    return max(late - early for early, late in itertools.pairwise(times))
 
 
 def _found(shop: Atelier, item_id: str) -> bool:

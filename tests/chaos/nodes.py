@@ -9,23 +9,33 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.ray_runtime import STEADY
+from tests.chaos.redis import Redis
 from tests.processes import descendants, title
 
 PATIENCE_S = 300.0
 HEAD_CPUS, WORKER_CPUS = 0, 4  # no replica is placed on the head
-DEPLOY = """
+TWICE = ("Gateway", "Recommender", "Designer", "FittingRoom")  # deployments of two replicas; the Limiter has one
+CONNECTED = """
 from cluster.settings import Settings
 from cluster.ray_runtime import connected
-with connected(Settings()):
+with connected(Settings(), log_to_driver=False):
     from ray import serve
     from services import ingress
     from services.application import NAME, build
+"""
+DEPLOY = f"""{CONNECTED}
     ingress.start(Settings())
+    if NAME in serve.status().applications:
+        serve.delete(NAME)
     serve.run(build(Settings()), name=NAME, route_prefix="/")
+"""
+WHOLE = f"""{CONNECTED}
+    deployments = serve.status().applications[NAME].deployments
+    print(*(deployments[name].replica_states.get("RUNNING", 0) for name in {TWICE}))
 """
 
 
@@ -37,6 +47,7 @@ class Node:
     command: list[str]
     environment: Mapping[str, str]
     log: Path
+    mark: Path | None = None  # a file by which `ray start` would believe that it runs still, as its workers do
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -59,6 +70,8 @@ class Node:
                 _kill(pid)
             self.process.wait()
             self.process = None
+        if self.mark is not None:
+            self.mark.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +80,7 @@ class Cluster:
 
     head: Node
     workers: tuple[Node, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)  # of a program that is to join it
 
     def processes(self, titled: str) -> set[int]:
         """Those of all workers that bear such a title."""
@@ -74,35 +88,83 @@ class Cluster:
 
     def kill(self, titled: str) -> None:
         """kill -9 for one such process. Raises LookupError where there is none."""
-        found = self.processes(titled)
-        if not found:
-            raise LookupError(f"no worker has a process {titled!r}")
-        _kill(min(found))
+        _kill(min(self.holder(titled).processes(titled)))
+
+    def holder(self, titled: str) -> Node:
+        """A worker that has such a process. Raises LookupError where none has."""
+        for node in self.workers:
+            if node.processes(titled):
+                return node
+        raise LookupError(f"no worker has a process {titled!r}")
+
+    def run(self, program: str) -> str:
+        """What a program that joins the cluster prints. Raises CalledProcessError, TimeoutExpired."""
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(
+            command, env=dict(self.environment), check=True, timeout=2 * PATIENCE_S, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout
+
+    def deploy(self) -> None:
+        """Place the application anew, on all workers."""
+        self.run(DEPLOY)
+
+    def whole(self) -> bool:
+        """Whether each deployment has its replicas, who has replicas a proxy, and the head who looks after them."""
+        there = [self.head.processes("ServeController"), self.processes(replica_of("Limiter"))]
+        there += [node.processes("ProxyActor") for node in self.workers if node.processes("ServeReplica")]
+        if not all(there) or any(len(self.processes(replica_of(each))) < 2 for each in TWICE):
+            return False
+        try:
+            return all(int(each) >= 2 for each in self.run(WHOLE).splitlines()[-1].split())
+        except subprocess.CalledProcessError:  # the head, or the controller, is not back yet; it has said so
+            return False
+
+    def spread(self) -> bool:
+        """Whether no worker has both replicas of a deployment, which Ray does not see to once a worker was gone."""
+        return all(node.processes(replica_of(each)) for node in self.workers for each in TWICE)
+
+
+def replica_of(deployment: str) -> str:
+    """What such a replica's process calls itself."""
+    return f"ServeReplica:atelier:{deployment}"
 
 
 @contextmanager
-def running(environment: Mapping[str, str], folder: Path, *, workers: int) -> Iterator[Cluster]:
-    """A cluster that serves what `environment` names, for as long as this is entered."""
+def running(
+    environment: Mapping[str, str], folder: Path, *, workers: int, http_port: int, redis: Redis | None
+) -> Iterator[Cluster]:
+    """A cluster that serves what `environment` names at a port of all workers, for as long as this is entered.
+
+    With a Redis the head keeps its state there.
+    """
     address = f"127.0.0.1:{_free_port()}"
     folder.mkdir(parents=True)
     known = {**os.environ, **environment, **STEADY, "RAY_USAGE_STATS_ENABLED": "0"}
     known |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # Ray listens on all interfaces
-    known["RAY_prestart_worker_first_driver"] = "0"
+    known |= {"RAY_prestart_worker_first_driver": "0", "RAY_worker_niceness": "0"}  # callers do not go before replicas
+    known["RAY_SERVE_WORKER_PROXY_HTTP_PORT"] = str(http_port)  # nobody is to ask the head, as in Kubernetes
     ray = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--disable-usage-stats"]
     ray += [f"--object-store-memory={100 * 2**20}", "--node-ip-address=127.0.0.1", "--dashboard-agent-listen-port=0"]
     ray += ["--min-worker-port=0", "--max-worker-port=0"]
     first = [*ray, "--head", f"--port={address.rpartition(':')[2]}", f"--num-cpus={HEAD_CPUS}"]
     first += [f"--temp-dir={folder}/r", "--include-dashboard=false"]
+    kept = {}
+    if redis is not None:
+        first.append(f"--redis-password={redis.password}")
+        kept["RAY_REDIS_ADDRESS"] = redis.address
     other = [*ray, f"--address={address}", f"--num-cpus={WORKER_CPUS}"]
-    head = Node("head", first, known, folder / "head.log")
-    cluster = Cluster(head, tuple(Node(f"worker-{at}", other, known, folder / f"{at}.log") for at in range(workers)))
+    cluster = Cluster(
+        Node("head", first, {**known, **kept}, folder / "head.log", folder / "r" / "ray_current_cluster"),
+        tuple(Node(f"worker-{at}", other, known, folder / f"{at}.log") for at in range(workers)),
+        {**known, "ATELIER_RAY_ADDRESS": address},
+    )
     try:
         for node in (cluster.head, *cluster.workers):
             node.start()
             wait_until(lambda node=node: bool(node.processes("raylet")), f"{node.name} has a raylet")
             wait_until(lambda: _listens(address), "the head listens")
-        deploy = {**known, "ATELIER_RAY_ADDRESS": address}
-        subprocess.run([sys.executable, "-c", DEPLOY], env=deploy, check=True, timeout=2 * PATIENCE_S)
+        cluster.deploy()
         yield cluster
     finally:
         for node in (*cluster.workers, cluster.head):

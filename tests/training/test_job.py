@@ -6,8 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,8 @@ from rich.console import Console
 from cluster.object_store import ObjectStore, open_store
 from cluster.settings import Settings
 from fashion_nn.pictures import decode
-from fashion_nn.steps import seed_torch
 from tests.training.finished import RUNS, finish, source_of
+from tests.training.uninterrupted import uninterrupted
 from training import arguments, checkpoints, recipe, runs
 from training.arguments import Order
 from training.errors import TrainingError
@@ -44,26 +43,6 @@ def kept_state(settings: Settings, record: runs.RunRecord) -> dict[str, Any]:
     """The state of the step in a run's last checkpoint."""
     store = open_store(settings.bucket_url, settings)
     return checkpoints.download(store, record.run, Path(record.checkpoint).name)["step"]
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """As the workers compute, so that sums come in the same order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def uninterrupted(order: Order, data: Path, settings: Settings) -> Any:
-    """The step after a plain loop without Ray: what every run must come to."""
-    which = recipe.find(order.network)
-    with one_thread():
-        step = which.build(order.config, which.open(source_of(data, settings), order.config), torch.device("cpu"))
-        for number in range(order.config.steps):
-            seed_torch(order.config.seed, number, 0)
-            step(step.draw(number))
-    return step
 
 
 def assert_same(ours: Any, theirs: Any, path: str = "state") -> None:

@@ -148,7 +148,8 @@ def test_a_wait_that_is_longer_than_there_is_time_is_not_begun() -> None:
 
 
 def test_nobody_there_is_no_answer() -> None:
-    assert isinstance(ask_both(f"http://127.0.0.1:{free_port()}", SCORE), NoAnswer)
+    patience = Patience(timeout_s=0.5)
+    assert isinstance(ask_both(f"http://127.0.0.1:{free_port()}", SCORE, patience), NoAnswer)
 
 
 def test_who_has_waited_long_enough_does_not_ask_again() -> None:
@@ -178,14 +179,38 @@ def refusal(again: bool = True) -> Refused:
     return Refused(503 if again else 400, {}, ours=True, retry_after_s=None)
 
 
-def test_pauses_double_and_tries_end() -> None:
-    patience = Patience(tries=4, pause_s=0.1, timeout_s=100)
+class Hours:
+    """A clock that is put forward."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_pauses_double_up_to_the_longest() -> None:
+    patience = Patience(pause_s=0.1, longest_pause_s=1.0, timeout_s=100)
     tries = Tries(patience, Budget(patience), clock=lambda: 0.0, draw=lambda: 1.0)
-    assert [tries.pause(refusal()) for _ in range(4)] == [0.2, 0.4, 0.8, None]
+    assert [tries.pause(refusal()) for _ in range(5)] == [0.2, 0.4, 0.8, 1.0, 1.0]
+
+
+def test_tries_end_where_they_are_counted() -> None:
+    patience = Patience(tries=3)
+    tries = Tries(patience, Budget(patience), clock=lambda: 0.0)
+    assert [tries.pause(refusal()) is None for _ in range(3)] == [False, False, True]
+
+
+def test_a_call_is_tried_for_as_long_as_its_time_allows() -> None:
+    hours, patience = Hours(), Patience(timeout_s=60.0)
+    tries, made = Tries(patience, Budget(patience, clock=hours), clock=hours, draw=lambda: 0.5), 1
+    while (pause_s := tries.pause(refusal())) is not None:
+        hours.now, made = hours.now + pause_s, made + 1
+    assert 57 < hours.now < 60 and 20 < made < 40
 
 
 def test_a_service_that_is_down_is_asked_little_more_than_once_a_call() -> None:
-    patience = Patience(share=0.2, most=10)
+    patience = Patience(share=0.2, most=10, a_second=0)
     budget, further = Budget(patience), 0
     for _ in range(1000):
         tries = Tries(patience, budget, clock=lambda: 0.0)
@@ -194,8 +219,17 @@ def test_a_service_that_is_down_is_asked_little_more_than_once_a_call() -> None:
     assert 200 <= further <= 212
 
 
+def test_who_finds_the_budget_empty_waits_until_it_has_a_try_or_gives_up() -> None:
+    hours, patience = Hours(), Patience(timeout_s=3.0, a_second=2.0, most=1.0, share=0.0)
+    budget = Budget(patience, clock=hours)
+    first = [Tries(patience, budget, clock=hours, draw=lambda: 0.0).pause(refusal()) for _ in range(8)]
+    assert first == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, None, None]
+    hours.now = 2.0
+    assert Tries(patience, budget, clock=hours, draw=lambda: 0.0).pause(refusal()) == 1.0
+
+
 def test_what_stands_takes_nothing_from_the_budget() -> None:
-    patience = Patience(most=1)
+    patience = Patience(most=1, a_second=0)
     budget = Budget(patience)
     for _ in range(50):
         assert Tries(patience, budget).pause(refusal(again=False)) is None
