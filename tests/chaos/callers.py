@@ -115,6 +115,8 @@ class Callers:
             right, failure = True, f"{kind} {error.status} {error.type}"
         except (NoAnswer, Failure) as error:
             right, failure = True, f"{kind} {error}"
+        except (ValueError, OSError):  # an answer that cannot be read
+            right, failure = False, None
         with self._turn:
             noticed.sent += 1
             if failure is not None:

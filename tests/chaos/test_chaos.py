@@ -79,7 +79,7 @@ def test_the_longest_gap_is_between_any_two_answers_of_the_kinds_asked_for() -> 
 
 def test_steps_that_were_told_and_are_done_again_are_lost() -> None:
     said = [Said(1.0, 38), Said(2.0, 40), Said(3.0, 45), Said(9.0, 20, continues=True), Said(11.0, 22), Said(12.0, 24)]
-    assert losses(said, 4.0, 20) == {
+    assert losses(said, 2.5, 20) == {
         "steps_done": 45,
         "steps_lost": 25,
         "checkpoints_lost": 1,

@@ -97,19 +97,17 @@ class TrainingRun:
 
 def losses(said: Sequence[Said], killed_at: float, every: int) -> dict[str, float]:
     """What a run lost that had a checkpoint every so many steps. Raises LookupError where it never went on."""
-    steps = [each for each in said if not each.continues]
-    before = [each for each in steps if each.when <= killed_at]
-    after = [each for each in steps if each.when > killed_at]
-    again = [each.step for each in said if each.continues and each.when > killed_at]
-    if not again or not after:
+    resumed = [at for at, each in enumerate(said) if each.continues and each.when > killed_at]
+    if not resumed or resumed[-1] + 1 == len(said):
         raise LookupError(f"the training did not go on: {said[-20:]}")
-    done = max(each.step for each in before)
+    before, after = said[: resumed[0]], said[resumed[-1] + 1 :]  # what it had told may be read once it is dead
+    done, again = max(each.step for each in before), said[resumed[-1]].step
     return {
         "steps_done": done,
-        "steps_lost": done - min(again),
-        "checkpoints_lost": done // every - min(again) // every,
+        "steps_lost": done - again,
+        "checkpoints_lost": done // every - again // every,
         "stood_still_s": after[0].when - before[-1].when,
-        "begun_again": len(again),
+        "begun_again": len(resumed),
     }
 
 
