@@ -42,7 +42,7 @@ def test_a_local_path_becomes_an_url(tmp_path: Path, monkeypatch: pytest.MonkeyP
         (["stepz=3"], "DVBPRConfig has no field stepz; its fields are: backbone"),
         (["steps=many"], "steps=many: must be a whole number"),
         (["steps=0"], "steps is 0, but must be at least 1"),
-        (["--config", "huge"], "no configuration 'huge' in fashion_nn.dvbpr.config; there are: authors, debug"),
+        (["--config", "huge"], "no configuration 'huge' in fashion_nn.dvbpr.config; there are: authors, best, debug"),
         (["--workers", "3"], "batch_size is 8, but must be a multiple of the 3 workers"),
         (["--workers", "0"], "workers is 0, but must be at least 1"),
         (["--run", "a/b"], "run is 'a/b', but must be letters"),
