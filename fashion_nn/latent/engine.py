@@ -28,7 +28,6 @@ from fashion_nn.latent.slots import Slots
 GIB = 2**30
 MOST_SLOTS = {"cpu": 64, "cuda": 512}  # unless a number is asked for
 CPU = torch.device("cpu")
-REMEMBERED = 0.95  # of the time that steps took, at each of them
 LOOK_EVERY = 8  # steps between two looks on a device that would have to be waited for
 
 
@@ -78,30 +77,7 @@ class Stats:
     most_rows: int = 0  # of one step
     run_s: float = 0.0  # in the networks
     other_s: float = 0.0  # scheduling and harvesting
-    recent_s: float = 0.0  # of the last steps, the latest of which count most
-    recent_row_steps: float = 0.0
     endings: dict[Ending, int] = field(default_factory=lambda: dict.fromkeys(Ending, 0))
-
-    @property
-    def row_step_s(self) -> float:
-        """What a row-step takes lately."""
-        return self.recent_s / self.recent_row_steps if self.recent_row_steps else 0.0
-
-    def count(self, rows: int, seconds: float) -> None:
-        """One more step, of so many rows."""
-        self.steps += 1
-        self.row_steps += rows
-        self.most_rows = max(self.most_rows, rows)
-        self.recent_s = REMEMBERED * self.recent_s + seconds
-        self.recent_row_steps = REMEMBERED * self.recent_row_steps + rows
-
-
-class NoTime(Exception):
-    """What is served before a request leaves it no time until its deadline."""
-
-    def __init__(self, wait_s: float, left_s: float) -> None:
-        super().__init__(f"what is due before it takes {wait_s:.1f} s, and its deadline is in {left_s:.1f} s")
-        self.wait_s, self.left_s = wait_s, left_s
 
 
 class DeadlinePassed(Exception):
@@ -137,13 +113,9 @@ class Engine:
         return bool(self.scheduler.waiting or self.scheduler.running)
 
     def submit(self, plan: Plan[Any], *, priority: int = 0, deadline: float = math.inf) -> Task:
-        """Let a plan's first ascent wait for its slots.
-
-        Raises Full; NoTime where its turn would come too late; ValueError for more rows than slots.
-        """
+        """Let a plan's first ascent wait for its slots. Raises Full, and ValueError for more rows than slots."""
         ascent = next(plan.ascents)
         task = Task(plan=plan, ascent=ascent, rows=ascent.rows, steps=plan.passes, priority=priority, deadline=deadline)
-        self._check_time(task)
         self.scheduler.add(task)
         return task
 
@@ -164,9 +136,8 @@ class Engine:
         ran = time.perf_counter()
         with lock:
             if running:
-                step_s = self.clock() - began_at
-                self._count(len(running), step_s)
-                self._harvest(step_s)
+                self._count(len(running))
+                self._harvest(self.clock() - began_at)
             self.stats.run_s += ran - ready
             self.stats.other_s += ready - began + time.perf_counter() - ran
 
@@ -201,13 +172,6 @@ class Engine:
         """Run ascents together to their end."""
         return self.complete(Plan.of(ascent) for ascent in ascents)
 
-    def _check_time(self, task: Task) -> None:
-        """Half of its time is enough for the best so far, where a request asks for more than all of it."""
-        left_s, row_step_s = max(0.0, task.deadline - self.clock()), self.stats.row_step_s
-        wait_s = self.scheduler.ahead(task) * row_step_s
-        if wait_s and wait_s + min(task.rows * task.steps * row_step_s, left_s / 2) > left_s:
-            raise NoTime(wait_s, left_s)
-
     def _schedule(self) -> None:
         now = self.clock()
         for task in self.scheduler.late(now):
@@ -226,11 +190,13 @@ class Engine:
             else:
                 self._resume(task, task.rows_kept)
 
-    def _count(self, rows: int, step_s: float) -> None:
+    def _count(self, rows: int) -> None:
         self.scheduler.stepped()
         for task in self.scheduler.running:
             task.left -= 1
-        self.stats.count(rows, step_s)
+        self.stats.steps += 1
+        self.stats.row_steps += rows
+        self.stats.most_rows = max(self.stats.most_rows, rows)
 
     def _harvest(self, step_s: float) -> None:
         """Take what is done out of the slots, and let plans go on.

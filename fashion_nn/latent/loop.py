@@ -60,7 +60,7 @@ class Loop:
     ) -> Coming[Result]:
         """Let a plan be carried out. `listener` is told how far it is, in the loop's thread.
 
-        deadline: on the engine's clock. Raises Full, NoTime, Stopped, and ValueError for more rows than slots.
+        deadline: on the engine's clock. Raises Full, Stopped, and ValueError for more rows than slots.
         """
         future: Coming[Result] = Coming()
         with self._changed:
@@ -106,10 +106,11 @@ class Loop:
             return self.engine.scheduler.slots - self.engine.scheduler.free
 
     def backlog_s(self) -> float:
-        """Seconds that what waits takes at the latest pace, if every row takes all its steps."""
+        """Seconds that what waits takes at the pace so far, if every row takes all its steps."""
+        stats = self.engine.stats
         with self._changed:
             waiting = sum(task.rows * task.steps for task in self.engine.scheduler.waiting)
-        return waiting * self.engine.stats.row_step_s
+        return waiting * (stats.run_s + stats.other_s) / max(1, stats.row_steps)
 
     def stop(self, timeout: float | None = None) -> None:
         """Take nothing more, finish what is there, and end the thread; what has not ended by then fails."""

@@ -113,20 +113,10 @@ class Scheduler(Generic[AnyRequest]):
         waiting = self.waiting_rows
         if waiting + request.rows > self.max_waiting + self.free:
             raise Full(waiting, request.rows, self.max_waiting)
-        request.due = (self._due(request), next(self._arrivals))
+        patience = STRETCH * request.rows * request.steps / 2**request.priority
+        request.due = (self.served + patience, next(self._arrivals))
         request.state = State.WAITING
         self.waiting.append(request)
-
-    def ahead(self, request: AnyRequest) -> int:
-        """Row-steps of all that would be served before a request that came now; 0 where there are slots for it beside.
-
-        What comes after it may be due before it, too, and is not in it.
-        """
-        due = self._due(request)
-        before = [each for each in (*self.running, *self.waiting) if each.due[0] <= due]
-        if request.rows + sum(each.rows for each in before) <= self.slots:
-            return 0
-        return sum(each.rows * each.steps for each in before)
 
     def late(self, now: float) -> list[AnyRequest]:
         """Those whose deadline has passed while they waited."""
@@ -162,9 +152,6 @@ class Scheduler(Generic[AnyRequest]):
         if request.state in (State.WAITING, State.RUNNING):
             self._move(request, State.ENDED)
             request.ending = ending
-
-    def _due(self, request: AnyRequest) -> float:
-        return self.served + STRETCH * request.rows * request.steps / 2**request.priority
 
     def _soonest(self) -> Iterator[AnyRequest]:
         """Who may run: whoever fits beside those that are due before it."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fashion_nn.latent import Ascended, Ascent, Engine, EngineConfig, Networks, Plan, Weights
-from fashion_nn.latent.engine import DeadlinePassed, NoTime, Task
+from fashion_nn.latent.engine import DeadlinePassed, Task
 from fashion_nn.latent.memory import DoesNotFit
 from fashion_nn.latent.reference import ascend
 from fashion_nn.latent.scheduler import Ending, Full, State
@@ -282,33 +282,6 @@ def test_what_waits_beyond_its_deadline_fails(networks: Networks, request_of: Re
     for clock.now in range(10):
         ours.step()
     assert isinstance(task.error, DeadlinePassed)
-
-
-@pytest.mark.parametrize(("slots", "left_s", "taken"), [(4, 10.0, False), (4, 40.0, True), (8, 10.0, True)])
-def test_who_would_have_its_turn_too_late_is_turned_away(
-    networks: Networks, request_of: RequestOf, slots: int, left_s: float, taken: bool
-):
-    clock = Clock()
-    ours = engine(networks, slots=slots, clock=clock)
-    run = ours._run
-
-    def slowly(running: list[int]) -> None:
-        run(running)
-        clock.now += 1
-
-    ours._run = slowly
-    ours.submit(Plan.of(request_of(1, steps=20)))
-    for _ in range(3):
-        ours.step()
-    later = Plan.of(request_of(2, steps=20))  # 18 s are ahead of it where there are no slots beside, and it takes 21
-    if taken:
-        task = ours.submit(later, deadline=clock.now + left_s)
-        finish(ours)
-        assert task.error is None
-    else:
-        with pytest.raises(NoTime, match=r"takes 18\.0 s, and its deadline is in 10\.0 s"):
-            ours.submit(later, deadline=clock.now + left_s)
-        assert ours.scheduler.waiting_rows == 0
 
 
 def test_a_cancelled_request_frees_its_slots_at_the_next_step(networks: Networks, request_of: RequestOf):
