@@ -54,14 +54,9 @@ def main() -> None:
     with served(**SCALING) as stage:
         trace = watched(stage, seconds=options.seconds)
     draw(trace, options.picture)
-    busy = [at for at, replicas in zip(trace.at, trace.replicas, strict=True) if replicas > 1]
-    rush = CROWD[0][1] * options.seconds
-    calm = options.seconds * (CROWD[0][1] + CROWD[1][1])
     rows = [
         report.row("most_designers", [max(trace.replicas)], unit="replicas"),
         report.row("designers_at_the_end", [trace.replicas[-1]], unit="replicas"),
-        report.row("until_a_second_designer", [min(busy, default=float("inf")) - rush], unit="s"),
-        report.row("until_one_designer_again", [max(busy, default=float("inf")) - calm], unit="s"),
     ]
     report.emit(report.report("autoscaling", rows))
 

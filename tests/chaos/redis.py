@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from tests.services.conftest import free_port
+
 PROGRAM = "redis-server"
 READY_S = 30.0
 
@@ -29,9 +31,7 @@ def at_hand() -> bool:
 @contextmanager
 def serving() -> Iterator[Redis]:
     """An empty one on loopback, for as long as this is entered. Raises FileNotFoundError without the program."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     found = Redis(f"127.0.0.1:{port}", secrets.token_hex(32))
     told = f'bind 127.0.0.1\nport {port}\nsave ""\nrequirepass {found.password}\n'
     process = subprocess.Popen([PROGRAM, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
