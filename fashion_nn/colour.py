@@ -30,6 +30,13 @@ def rgb(values: Tensor) -> Tensor:
     return torch.where(linear <= 0.0031308, 12.92 * linear, bent).clamp(0, 1) * 2 - 1
 
 
+def turned(pictures: Tensor, turns: Tensor) -> Tensor:
+    """sRGB [N, 3, H, W] in [-1, 1], all hues turned by turns [N] of Lab's wheel; lightness and greys stay."""
+    lightness, a, b = lab(pictures).unbind(1)
+    angle = 2 * torch.pi * turns[:, None, None]
+    return rgb(torch.stack([lightness, a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], 1))
+
+
 def scaled_lab(pictures: Tensor) -> Tensor:
     """sRGB in [-1, 1] → Lab with L in [-1, 1] and a, b divided by REACH: what a network sees and paints."""
     return lab(pictures) / _scale(pictures.device) - _shift(pictures.device)

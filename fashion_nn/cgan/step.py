@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fashion_nn import steps
+from fashion_nn import colour, steps
 from fashion_nn.adversarial import AdversarialStep
 from fashion_nn.cgan import loss
 from fashion_nn.cgan.architecture import networks
@@ -26,11 +26,15 @@ class CGANData:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """pictures uint8 [B, 3, S, S], category int64 [B], codes [2, B, Z]: one set for D's update, one for G's."""
+    """pictures uint8 [B, 3, S, S], category int64 [B], codes [2, B, Z]: one set for D's update, one for G's.
+
+    hues [B]: by how much of the colour wheel each picture is turned; 0: shown as it is.
+    """
 
     pictures: Tensor
     category: Tensor
     codes: Tensor
+    hues: Tensor
 
 
 class DiscriminatorObjective(nn.Module):
@@ -84,9 +88,12 @@ class CGANStep(AdversarialStep):
         items = steps.epoch_indices(len(self.data.pictures), config.batch_size, config.seed, step)
         items = steps.share(items, rank, replicas)
         shape = (2, config.batch_size, config.latent_dimensions)
-        codes = draw_codes(shape, config.latent_prior, steps.generator_of(config.seed, step))
+        random = steps.generator_of(config.seed, step)
+        codes = draw_codes(shape, config.latent_prior, random)
         codes = np.stack([steps.share(part, rank, replicas) for part in codes])
-        return Batch(self.data.pictures[items], torch.from_numpy(self.data.category[items]), torch.from_numpy(codes))
+        hues = steps.share(draw_hues(config.batch_size, config.recoloured, random), rank, replicas)
+        category = torch.from_numpy(self.data.category[items])
+        return Batch(self.data.pictures[items], category, torch.from_numpy(codes), torch.from_numpy(hues))
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """One update of D and one of G; returns the named terms, detached."""
@@ -98,7 +105,11 @@ class CGANStep(AdversarialStep):
         """Networks in train mode; real pictures in [-1, 1], category and codes on the device."""
         self.generator.train()
         self.discriminator.train()
-        real = normalise(batch.pictures.to(self.device)).contiguous(memory_format=torch.channels_last)
+        real = normalise(batch.pictures.to(self.device))
+        if self.config.recoloured:
+            hues = batch.hues.to(self.device)
+            real = torch.where((hues != 0)[:, None, None, None], colour.turned(real, hues), real)
+        real = real.contiguous(memory_format=torch.channels_last)
         return real, batch.category.to(self.device), batch.codes.to(self.device)
 
     @torch.no_grad()
@@ -121,3 +132,9 @@ def draw_codes(shape: tuple[int, ...], prior: str, random: np.random.Generator) 
     """Latent codes, float32: uniform on [-1, 1] (article) or standard normal (authors' code)."""
     codes = random.uniform(-1, 1, shape) if prior == "uniform" else random.standard_normal(shape)
     return codes.astype(np.float32)
+
+
+def draw_hues(count: int, share: float, random: np.random.Generator) -> np.ndarray:
+    """Turns of the colour wheel [count], float32: uniform for about a `share` of them, 0 for the rest."""
+    turns, left = random.random((2, count))
+    return np.where(left < share, turns, 0.0).astype(np.float32)

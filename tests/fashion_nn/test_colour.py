@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fashion_nn.colour import REACH, from_scaled_lab, lab, rgb, scaled_lab
+from fashion_nn.colour import REACH, from_scaled_lab, lab, rgb, scaled_lab, turned
 
 
 def flat(red: float, green: float, blue: float) -> torch.Tensor:
@@ -43,3 +43,12 @@ def test_gradients_are_finite_everywhere_in_srgb_and_beyond_its_border() -> None
     back = rgb(values)
     back.sum().backward()
     assert back.abs().max() <= 1 and values.grad.isfinite().all()
+
+
+def test_a_turn_moves_hues_and_leaves_lightness_greys_and_whole_turns() -> None:
+    dull = torch.cat([flat(0.5, 0.4, 0.45), flat(0.5, 0.5, 0.5)])
+    half = turned(dull, torch.tensor([0.5, 0.5]))
+    before, after = lab(dull), lab(half)
+    torch.testing.assert_close(after[:, 0], before[:, 0], atol=0.05, rtol=0)
+    torch.testing.assert_close(after[:, 1:], -before[:, 1:], atol=0.05, rtol=0)
+    torch.testing.assert_close(turned(dull, torch.tensor([1.0, 0.0])), dull, atol=2e-4, rtol=0)

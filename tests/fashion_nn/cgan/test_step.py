@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fashion_nn.cgan import config
-from fashion_nn.cgan.step import CGANStep, draw_codes
+from fashion_nn.cgan.step import CGANStep, draw_codes, draw_hues
 from tests.fashion_nn.drawn import items_data
 
 
@@ -63,3 +63,20 @@ def test_codes_follow_their_prior(prior: str, spread: float):
     assert codes.dtype == np.float32
     assert codes.var() == pytest.approx(spread, rel=0.05)
     assert prior == "normal" or np.abs(codes).max() <= 1
+
+
+def test_hues_are_turned_for_a_share():
+    hues = draw_hues(10_000, 0.25, np.random.default_rng(0))
+    assert (hues != 0).mean() == pytest.approx(0.25, abs=0.02)
+    assert not draw_hues(100, 0.0, np.random.default_rng(0)).any()
+
+
+def test_recolouring_leaves_the_other_pictures_and_all_codes_as_they_are():
+    plain = CGANStep(config.debug(), items_data())
+    half = CGANStep(dataclasses.replace(config.debug(), recoloured=0.5, batch_size=4), items_data())
+    batch = half.draw(0)
+    assert torch.equal(batch.codes, plain.draw(0).codes)
+    turned = batch.hues != 0
+    assert turned.any() and not turned.all()
+    same = (half._ready(batch)[0] == plain._ready(batch)[0]).flatten(1).all(1)
+    assert torch.equal(same, ~turned)
