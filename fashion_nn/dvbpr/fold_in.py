@@ -126,14 +126,17 @@ def _optimum(
 def objective(taste: Array, liked: Array, others: Array, prior: Prior) -> float:
     """Mean over all pairs (i, j) of −log σ(θ·(φ_i − φ_j)), plus the prior's penalty."""
     margins, away = (liked @ taste)[:, None] - (others @ taste)[None, :], taste - prior.centre
-    return float(np.logaddexp(0.0, -margins).mean() + 0.5 * away @ prior.precision @ away)
+    losses = np.log1p(np.exp(-np.abs(margins))) - np.minimum(margins, 0.0)  # in a third of logaddexp's time
+    return float(losses.mean() + 0.5 * away @ prior.precision @ away)
 
 
 def derivatives(taste: Array, liked: Array, others: Array, prior: Prior) -> tuple[Array, Array]:
     """Gradient [K] and Hessian [K, K] of the objective, without a table of all n·m differences."""
     margins = (liked @ taste)[:, None] - (others @ taste)[None, :]
-    wrong = np.exp(-np.logaddexp(0.0, margins)) / margins.size  # σ(−margin), the pairs' share of the gradient
-    bend = wrong * np.exp(-np.logaddexp(0.0, -margins))
+    small = np.exp(-np.abs(margins))
+    share = 1 / (1 + small)
+    wrong = np.where(margins > 0, small, 1.0) * share / margins.size  # σ(−margin), the pairs' share of the gradient
+    bend = small * share**2 / margins.size  # σ(margin) · σ(−margin)
     slope = others.T @ wrong.sum(0) - liked.T @ wrong.sum(1) + prior.precision @ (taste - prior.centre)
     mixed = liked.T @ bend @ others
     curvature = (liked.T * bend.sum(1)) @ liked + (others.T * bend.sum(0)) @ others - mixed - mixed.T
