@@ -71,7 +71,8 @@ class Bench:
         bucket.mkdir()
         self.settings = Settings(bucket_url=bucket.as_uri(), home=folder / "home")
         self.store = open_store(self.settings.bucket_url, self.settings)
-        self.data_folder, self.config, self.device, self.runs = data, config, device, 0
+        self.data_folder, self.device, self.runs = data, device, 0
+        self.config = replace(config, population=False)  # which is no step, but follows the last one
         source = Source(path=data, cache=self.settings.cache / "pictures", store=self.store)
         self.data = recipe.find("dvbpr").open(source, config)
 

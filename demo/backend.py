@@ -30,7 +30,7 @@ class NoAnswer(Exception):
 
 
 class Backend:
-    """One connection to a served release. Answers come back as they are; `answers` keeps them by name.
+    """A way to a served release, for several threads. Answers come back as they are; `answers` keeps them by name.
 
     Calls raise Refused and NoAnswer.
     """

@@ -23,7 +23,7 @@ from demo.gallery import write_gallery
 from demo.progress import Progress, duration
 from demo.sizes import Size
 from demo.standing import check_port, serving, standing, wait_to_be_interrupted
-from demo.tour import guide, last_sheets
+from demo.tour import CALLERS, guide, last_sheets
 from demo.trainings import Trainings, made_of
 from demo.visit import Visit
 from demo.visitors import World
@@ -182,7 +182,7 @@ class Demonstration:
             with self.progress.step("Ask every endpoint", log=self.settings.home / "ray") as note:
                 visit = Visit(backend, world, self.options.size, partial(self.progress.line, prefix="asked"))
                 exhibition = guide(visit)
-                note.text = f"{len(backend.answers)} calls"
+                note.text = f"{len(backend.answers)} calls, {CALLERS} at once"
             with self.progress.step(f"Write {self.options.output.name}"):
                 exhibition = replace(
                     exhibition,

@@ -2,16 +2,18 @@
 
 import io
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 from PIL import Image
 
 from cluster.object_store import ObjectStore
 from demo.backend import Answer
-from demo.exhibits import Exhibition, Figure, Fitted, Sheet, ShopperBoards, Strip
+from demo.exhibits import Exhibition, Figure, Sheet, ShopperBoards
 from demo.visit import Visit
 from demo.visitors import Sitter, Visitor
 
 SOURCES = ("recommend", "design")
+CALLERS = 6  # at once: what many shoppers ask for is designed in one pass
 
 
 def guide(visit: Visit) -> Exhibition:
@@ -19,29 +21,34 @@ def guide(visit: Visit) -> Exhibition:
     serves = visit.release()
     *visitors, stranger = visit.world.visitors(visit.size.visitors + 1)
     sitters = visit.world.sitters(visit.size.sitters)
-    shoppers = [*map(visit.boards, visitors), visit.somebody_new(stranger)]
-    return Exhibition(
-        release=serves["release"],
-        figures=list(figures(serves, shoppers)),
-        shoppers=shoppers,
-        strips=list(strips(visit, visitors)),
-        fittings=[visit.try_on(sitter) for sitter in sitters],
-        composed=list(composed(visit, visitors, sitters)),
-        answers=visit.backend.answers,
-    )
+    with ThreadPoolExecutor(CALLERS, thread_name_prefix="caller") as pool:
+        boards = pool.map(visit.boards, visitors)
+        new = pool.submit(visit.somebody_new, stranger)
+        strips = pool.map(visit.strip, visitors, altered(visitors))
+        fittings = pool.map(visit.try_on, sitters)
+        composed = pool.map(visit.fitting, *zip(*wishes(visitors, sitters), strict=True))
+        shoppers = [*boards, new.result()]
+        return Exhibition(
+            release=serves["release"],
+            figures=list(figures(serves, shoppers)),
+            shoppers=shoppers,
+            strips=list(strips),
+            fittings=list(fittings),
+            composed=list(composed),
+            answers=dict(sorted(visit.backend.answers.items())),
+        )
 
 
-def strips(visit: Visit, visitors: list[Visitor]) -> Iterator[Strip]:
-    """One alteration for each visitor, of another kind of garment each time."""
-    for place, visitor in enumerate(visitors):
-        yield visit.strip(visitor, visitor.categories[place % len(visitor.categories)])
+def altered(visitors: list[Visitor]) -> Iterator[str]:
+    """The category of which each visitor has an item altered: another kind of garment each time."""
+    return (visitor.categories[place % len(visitor.categories)] for place, visitor in enumerate(visitors))
 
 
-def composed(visit: Visit, visitors: list[Visitor], sitters: list[Sitter]) -> Iterator[Fitted]:
+def wishes(visitors: list[Visitor], sitters: list[Sitter]) -> Iterator[tuple[Visitor, Sitter, str]]:
     """Recommended and designed, each on the picture of a person; persons are women and men in turn, as visitors are."""
     for visitor, sitter in zip(visitors, sitters, strict=False):
         for source in SOURCES:
-            yield visit.fitting(visitor, sitter, source)
+            yield visitor, sitter, source
 
 
 def figures(serves: Answer, shoppers: list[ShopperBoards]) -> Iterator[Figure]:

@@ -63,10 +63,10 @@ def pack(store: ObjectStore, folder: Path) -> None:
 
 
 def rounded(network: str, part: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights in half precision, or as they are where they must be the very same."""
+    """The weights in half precision, or as they are where they must be the very same, or are kept in double."""
     if (network, part) == EXACT:
         return dict(weights)
-    found = {name: each.half() if each.is_floating_point() else each for name, each in weights.items()}
+    found = {name: each.half() if each.dtype == torch.float32 else each for name, each in weights.items()}
     if beyond := [name for name, each in found.items() if not torch.isfinite(each).all()]:
         raise ValueError(f"{network} has {', '.join(beyond)} beyond what half precision holds")
     return found

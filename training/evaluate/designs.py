@@ -1,8 +1,9 @@
 """Is the taste real? In a drawn world every shopper's true taste is stated: what their designs are truly worth.
 
-The latent engine climbs the model's score. Here the same shopper's true utility (`fashion_nn.world.tastes`) is read
-off the pictures on the way, beside that of random generated items and of the catalogue's best, as the model and as
-the true taste rank them. Scores and utilities are told in standard deviations of the catalogue's items of the same
+The latent engine climbs the model's score, as it does when it serves: from the best codes of a seed bank, and what
+counts are the best designs that differ. Here the same shopper's true utility (`fashion_nn.world.tastes`) is read off
+the pictures on the way, beside that of random generated items and of as many items of the catalogue, the best as the
+model and as the true taste rank them. Scores and utilities are told in standard deviations of the items of the same
 category above their mean, so that 0 is an item taken blindly, whoever the shopper is.
 """
 
@@ -19,8 +20,9 @@ from cluster.object_store import ObjectStore
 from cluster.settings import Settings
 from fashion_nn.dvbpr.network import upsample
 from fashion_nn.latent import bank
-from fashion_nn.latent.ascent import Ascended, Ascent
+from fashion_nn.latent.ascent import LEARNING_RATE, Ascended, Ascent
 from fashion_nn.latent.engine import Engine, EngineConfig
+from fashion_nn.latent.folding import folded
 from fashion_nn.latent.objective import Networks, Weights
 from fashion_nn.pictures import normalise
 from fashion_nn.world import tastes
@@ -34,7 +36,7 @@ from training.publish import agreed_categories, networks_of
 from training.recipe import Source
 from training.trained import load, recommender
 
-BEST = 5  # catalogue items at the top of a list
+BEST = 3  # items at the top of a list, and designs
 RANDOM = 64  # generated items of a category that nobody asked for
 
 Say = Callable[[str], object]
@@ -47,7 +49,8 @@ class DesignInquiry:
     dvbpr: str
     cgan: str
     shoppers: int = 24
-    rows: int = 4  # blind starts of an ascent; every one of them counts
+    rows: int = 8  # starts of an ascent, of which the best designs count
+    codes: int = 2048  # of each category's seed bank, from which the starts are; 0: they are blind
     realism: tuple[float, ...] = (0.0, 1.0, 5.0, 10.0, 20.0)  # weights of the objective
     steps: tuple[int, ...] = (0, 5, 10, 20, 40, 80)
     seed: int = 0
@@ -56,9 +59,11 @@ class DesignInquiry:
         for name in ("realism", "steps"):
             if (least := min(getattr(self, name), default=-1)) < 0:
                 raise TrainingError(f"{name} has {least:g}, but must be some, each at least 0")
-        for name, least in (("shoppers", 2), ("rows", 1), ("seed", 0)):
+        for name, least in (("shoppers", 2), ("rows", 1), ("codes", 0), ("seed", 0)):
             if (value := getattr(self, name)) < least:
                 raise TrainingError(f"{name} is {value}, but must be at least {least}")
+        if 0 < self.codes < self.rows:
+            raise TrainingError(f"codes is {self.codes}, but must be 0 or at least rows, {self.rows}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,7 @@ class DesignFindings:
     seed: int
     shoppers: int
     rows: int
+    codes: int
     catalogue: list[Worth]
     ascents: list[Worth]
 
@@ -123,6 +129,7 @@ def evaluate(inquiry: DesignInquiry, store: ObjectStore, settings: Settings, *, 
         seed=inquiry.seed,
         shoppers=len(clients),
         rows=inquiry.rows,
+        codes=inquiry.codes,
         catalogue=list(without_climbing(networks, clients, inquiry)),
         ascents=list(climbed(engine, networks, clients, inquiry, say)),
     )
@@ -216,21 +223,21 @@ def generated(networks: Networks, category: int, seed: int) -> tuple[Tensor, Ten
 def climbed(
     engine: Engine, networks: Networks, clients: Sequence[Client], inquiry: DesignInquiry, say: Say
 ) -> Iterator[Worth]:
-    """Every weight of realism and number of steps, from the same starts."""
-    dimensions = networks.generator.latent_dimensions
-    starts = [
-        bank.draw(inquiry.seed + 1 + at, client.category, inquiry.rows, dimensions) for at, client in enumerate(clients)
-    ]
+    """Every weight of realism, and from the same starts every number of steps."""
+    first = beginnings(networks, clients, inquiry)
     for weight in inquiry.realism:
+        weights = Weights(realism=weight)
+        starts = [first(at, weights) for at in range(len(clients))]
         for steps in inquiry.steps:
             asked = [
                 Ascent(
                     taste=client.learnt,
                     category=client.category,
                     starts=start,
-                    weights=Weights(realism=weight),
+                    weights=weights,
                     steps=steps,
-                    keep=inquiry.rows,
+                    rate=bank.RATE if inquiry.codes else LEARNING_RATE,
+                    keep=min(BEST, inquiry.rows),
                 )
                 for client, start in zip(clients, starts, strict=True)
             ]
@@ -242,6 +249,26 @@ def climbed(
             realism = [float(each.realism.mean()) for each in scores]
             yield worth("designs", told, realism, realism_weight=weight, steps=steps)
             say(f"realism {weight:g}, {steps} steps")
+
+
+def beginnings(
+    networks: Networks, clients: Sequence[Client], inquiry: DesignInquiry
+) -> Callable[[int, Weights], Tensor]:
+    """The codes z [rows, Z] from which a client, told by their place, climbs under some weights."""
+    dimensions, judges = networks.generator.latent_dimensions, folded(networks)
+    if not inquiry.codes:
+        return lambda at, weights: bank.draw(inquiry.seed + 1 + at, clients[at].category, inquiry.rows, dimensions)
+    banks = {}
+    for category in sorted({client.category for client in clients}):
+        codes = bank.draw(inquiry.seed + 1, category, inquiry.codes, dimensions)
+        looks, realism = bank.judge(judges, codes, category)
+        banks[category] = bank.Bank(codes[None], looks[None], realism[None])
+
+    def best_of_bank(at: int, weights: Weights) -> Tensor:
+        client = clients[at]
+        return banks[client.category].starts(client.learnt, 0, inquiry.rows, weights, seed=inquiry.seed)
+
+    return best_of_bank
 
 
 def answered(found: Sequence[Ascended | Exception]) -> list[Ascended]:

@@ -48,7 +48,8 @@ def show_recommender(findings: Findings, out: Console) -> None:
 def show_designs(findings: DesignFindings, out: Console) -> None:
     """What designs are worth."""
     out.print(f"runs {findings.dvbpr} and {findings.cgan}", style="bold")
-    out.print(f"  {findings.data}: {findings.shoppers} shoppers, {findings.rows} blind starts each")
+    starts = f"starts of {findings.codes:,} a category" if findings.codes else "blind starts"
+    out.print(f"  {findings.data}: {findings.shoppers} shoppers, {findings.rows} {starts} each")
     out.print("  scores and utilities in standard deviations of the category's items above their mean")
     table = Table(box=None)
     table.add_column("")
