@@ -12,16 +12,22 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks import report
 from benchmarks.page import FOLDER
-from benchmarks.serving.load import Http, closed
+from benchmarks.serving.load import Http, Seen, closed
 from benchmarks.serving.stage import QUIET, Stage, served
 
-CROWD = ((2, 0.15), (24, 0.45), (0, 0.4))  # callers at once, and their share of the time
-ROWS = {"restarts": 16, "steps": 60, "starts": "blind", "k": 1}
-DESIGN = {"shopper": {"user_id": "u000000"}, "category": "women-tops", **ROWS}
+CROWD = ((1, 0.15), (12, 0.35), (0, 0.5))  # callers at once, and their share of the time
+ROWS = 16
+DESIGN = {
+    "shopper": {"user_id": "u000000"},
+    "category": "women-tops",
+    "k": 1,
+    "restarts": ROWS,
+    "steps": 30,
+    "starts": "blind",
+}
 MOST, SLOTS = 3, 32
 SOON = {
     "RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S": "0.5",  # 10 by default
@@ -37,17 +43,17 @@ SCALING = {
 
 @dataclass(slots=True)
 class Trace:
-    """What was seen at each moment."""
+    """What was seen at each moment, and the answers."""
 
     at: list[float]
-    callers: list[int]
+    rows: list[int]  # asked for, and not answered yet
     replicas: list[int]
-    rows: list[float]
+    answers: Seen
 
 
 def main() -> None:
     words = report.arguments(__doc__)
-    words.add_argument("--seconds", type=float, default=120.0, help="of all of it")
+    words.add_argument("--seconds", type=float, default=150.0, help="of all of it")
     words.add_argument("--picture", type=Path, default=FOLDER / "autoscaling.png")
     options = words.parse_args()
     os.environ.update(QUIET | SOON)
@@ -57,6 +63,8 @@ def main() -> None:
     rows = [
         report.row("most_designers", [max(trace.replicas)], unit="replicas"),
         report.row("designers_at_the_end", [trace.replicas[-1]], unit="replicas"),
+        report.row("answers", [len(trace.answers.answers)], unit="requests"),
+        report.row("answers_that_are_no_designs", [failures(trace.answers)], unit="requests"),
     ]
     report.emit(report.report("autoscaling", rows))
 
@@ -65,30 +73,38 @@ def watched(stage: Stage, *, seconds: float) -> Trace:
     """The crowd's coming and going, and what becomes of it, looked at twice a second."""
     from ray import serve
 
-    crowd = [0]
+    under_way, seen = [0], Seen()
 
-    def come_and_go() -> None:
+    async def come_and_go() -> None:
+        post = Http(stage.http, "/v1/design", json.dumps(DESIGN).encode(), stage.bearer)
+
+        async def ask() -> int:
+            under_way[0] += 1
+            try:
+                return await post()
+            finally:
+                under_way[0] -= 1
+
         for callers, share in CROWD:
-            crowd[0] = callers
-            if callers:
-                ask = Http(stage.http, "/v1/design", json.dumps(DESIGN).encode(), stage.bearer)
-                asyncio.run(closed(ask, callers=callers, seconds=share * seconds))
+            seen.answers += (await closed(ask, callers=callers, seconds=share * seconds)).answers
 
-    designer = serve.get_deployment_handle("Designer", "atelier")
-    trace, began = Trace([], [], [], []), time.monotonic()
-    thread = threading.Thread(target=come_and_go)
+    trace, began = Trace([], [], [], seen), time.monotonic()
+    thread = threading.Thread(target=lambda: asyncio.run(come_and_go()))
     thread.start()
     while (at := time.monotonic() - began) < seconds:
         states = serve.status().applications["atelier"].deployments["Designer"].replica_states
-        load: Any = designer.load.remote().result(timeout_s=60)
         trace.at.append(at)
-        trace.callers.append(crowd[0])
+        trace.rows.append(ROWS * under_way[0])
         trace.replicas.append(states.get("RUNNING", 0))
-        trace.rows.append(load.waiting_rows + load.running_rows)
-        report.progress(f"{at:.0f} s: {crowd[0]} callers, {trace.replicas[-1]} Designers, {trace.rows[-1]} rows in one")
+        report.progress(f"{at:.0f} s: {trace.rows[-1]} rows, {trace.replicas[-1]} Designers")
         time.sleep(0.5)
     thread.join()
     return trace
+
+
+def failures(seen: Seen) -> int:
+    """Answers that were no designs."""
+    return sum(count for status, count in seen.statuses().items() if status != 200)
 
 
 def draw(trace: Trace, path: Path) -> None:
@@ -99,9 +115,9 @@ def draw(trace: Trace, path: Path) -> None:
     from matplotlib import pyplot
 
     figure, (above, below) = pyplot.subplots(2, sharex=True, figsize=(8, 4.5), layout="constrained")
-    above.step(trace.at, trace.callers, where="post", color="tab:gray", label="callers at once")
-    above.plot(trace.at, trace.rows, color="tab:orange", label="rows in one Designer, waiting and running")
-    above.axhline(SLOTS, color="tab:orange", linestyle=":", label="its slots")
+    above.step(trace.at, trace.rows, where="post", color="tab:orange", label="rows asked for and not answered yet")
+    slots = [SLOTS * count for count in trace.replicas]
+    above.step(trace.at, slots, where="post", color="tab:gray", linestyle=":", label="slots of all Designers")
     below.step(trace.at, trace.replicas, where="post", color="tab:blue", label="Designers that run")
     below.set(xlabel="seconds", ylim=(0, MOST + 0.5), yticks=range(MOST + 1))
     for axes in (above, below):

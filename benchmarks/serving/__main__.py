@@ -1,8 +1,9 @@
 """`python -m benchmarks.serving`: what the service costs around its networks, and what it does when too much is asked.
 
-Every call beside a bare deployment of Ray Serve that answers a constant, over HTTP and gRPC, in turns, with the same
-ingress for both: Serve's own proxy, and HAProxy. Then three times as many designs a second as can be done. It serves
-the current release of the bucket that the settings name, as the demonstration has left it.
+Every call beside a bare deployment of Ray Serve that answers a constant, and beside two of which one asks the other
+for it, over HTTP and gRPC, in turns, with the same ingress for all: Serve's own proxy, and HAProxy. Then three times
+as many designs a second as can be done. It serves the current release of the bucket that the settings name, as the
+demonstration has left it.
 """
 
 import asyncio
@@ -73,19 +74,20 @@ def inside(ingress: str, *, runs: int, seconds: float) -> list[report.Row]:
 
 @contextmanager
 def beside_a_bare_one() -> Iterator[Stage]:
-    """The service, and a deployment that answers what it recommends."""
+    """The service, and deployments that answer what it recommends, bare and composed."""
     from ray import serve
 
-    from benchmarks.serving.bare import NAME, PREFIX, Bare
+    from benchmarks.serving.bare import BARE, COMPOSED, Bare, Composed
 
     with served() as stage:
-        told, told_over_grpc = asyncio.run(answers(stage))
-        serve.run(Bare.bind(told, told_over_grpc), name=NAME, route_prefix=PREFIX)
+        known = asyncio.run(answers(stage))
+        serve.run(Bare.bind(known), name=BARE, route_prefix=f"/{BARE}")
+        serve.run(Composed.bind(Bare.bind(known)), name=COMPOSED, route_prefix=f"/{COMPOSED}")
         yield stage
 
 
-async def answers(stage: Stage) -> tuple[bytes, bytes]:
-    """What the service recommends, over both faces, once it does: the constants of the bare one."""
+async def answers(stage: Stage) -> dict[str, bytes]:
+    """What the service recommends, over both faces, once it does: the constants of the bare ones."""
     from services.protos.atelier_pb2 import RecommendRequest
 
     asked = RecommendRequest(**RECOMMEND).SerializeToString()
@@ -100,14 +102,14 @@ async def answers(stage: Stage) -> tuple[bytes, bytes]:
             await asyncio.sleep(1)
         else:
             raise TimeoutError(f"the service does not answer: {status}")
-    return faces[0].last, faces[1].last
+    return {"http": faces[0].last, "grpc": faces[1].last}
 
 
 def subjects_over(stage: Stage) -> dict[str, dict[str, Any]]:
     """For each face, what makes one request of each subject."""
     from services.protos import atelier_pb2
 
-    ours, bare, person = {**stage.bearer, "application": "atelier"}, {"application": "bare"}, somebody()
+    ours, person = {**stage.bearer, "application": "atelier"}, somebody()
     try_on = {"person": {"data": base64.b64encode(person).decode()}, **TRY_ON}
     paths = {"recommend": RECOMMEND, "design": DESIGN, "try_on": try_on}
     bodies = {name: json.dumps(fields).encode() for name, fields in paths.items()}
@@ -128,10 +130,12 @@ def subjects_over(stage: Stage) -> dict[str, dict[str, Any]]:
     return {
         "http": {
             "bare": lambda: Http(stage.http, "/bare", bodies["recommend"], {}),
+            "composed": lambda: Http(stage.http, "/composed", bodies["recommend"], {}),
             **{name: over_http(name) for name in paths},
         },
         "grpc": {
-            "bare": lambda: Grpc(stage.rpc, "Recommend", asked, bare),
+            "bare": lambda: Grpc(stage.rpc, "Recommend", asked, {"application": "bare"}),
+            "composed": lambda: Grpc(stage.rpc, "Recommend", asked, {"application": "composed"}),
             **{name: over_grpc(name) for name in paths},
         },
     }
@@ -171,10 +175,10 @@ def compared(place: str, subjects: dict[str, Any], *, runs: int, seconds: float)
             bare = [seen.quantile(share) for seen in alone["bare"]]
             against = {} if name == "bare" else {"baseline": "bare", "baseline_values": bare}
             rows.append(report.row(f"latency_{label}/{place}/{name}", took, unit="ms", **against))
-    added = [
-        ours.quantile(0.5) - bare.quantile(0.5) for ours, bare in zip(alone["recommend"], alone["bare"], strict=True)
-    ]
-    return [*rows, report.row(f"added_p50/{place}/recommend", added, unit="ms")]
+    for name in ("composed", "recommend"):
+        added = [ours.quantile(0.5) - bare.quantile(0.5) for ours, bare in zip(alone[name], alone["bare"], strict=True)]
+        rows.append(report.row(f"added_p50/{place}/{name}", added, unit="ms"))
+    return rows
 
 
 async def measured(make: Any, seconds: float) -> tuple[Seen, Seen]:
