@@ -102,15 +102,16 @@ def open_pairs(folder: Path, part: str, source: Source, config: CAGANConfig, *, 
     pairs = read_pairs(folder, part=part, on_problem=source.on_problem)
     if wanted := (only,) if only else config.groups:
         pairs = of_groups(folder, part, pairs, wanted)
-    tables = [_table(each, source, config) for each in (pairs.persons, pairs.garments)]
-    broken = np.unique(np.concatenate([table.failed for table in tables]))
-    problems = tuple(problem for table in tables for problem in table.problems)
+    table = partial(source.table, height=config.height, width=config.width)
+    tables = [table(each) for each in (pairs.persons, pairs.garments)]
+    broken = np.unique(np.concatenate([each.failed for each in tables]))
+    problems = tuple(problem for each in tables for problem in each.problems)
     if len(broken) and (source.on_problem == "refuse" or len(broken) == len(pairs)):
         raise DataError(problems)
     if len(broken):
         pairs = pairs.without(broken)
-        tables = [_table(each, source, config) for each in (pairs.persons, pairs.garments)]
-    masks = None if None in pairs.masks else _table(pairs.masks, source, config, channels=1)
+        tables = [table(each) for each in (pairs.persons, pairs.garments)]
+    masks = None if None in pairs.masks else table(pairs.masks, channels=1)
     found = (*pairs.problems, *problems, *(masks.problems if masks else ()))
     groups = [config.groups.index(group) for group in pairs.groups] if config.groups else [0] * len(pairs)
     return PairData(
@@ -130,10 +131,6 @@ def of_groups(folder: Path, part: str, pairs: Pairs, wanted: tuple[str, ...]) ->
     if len(others) == len(pairs):
         raise fatal(folder / f"{part}_labels.csv", None, f"no pair of the groups {', '.join(wanted)}")
     return pairs.without(others)
-
-
-def _table(sources: list, source: Source, config: CAGANConfig, channels: int = 3) -> PictureTable:
-    return PictureTable.build(sources, height=config.height, width=config.width, cache=source.cache, channels=channels)
 
 
 @torch.inference_mode()

@@ -39,7 +39,7 @@ class CatalogueData:
 def open_catalogue(source: Source, *, size: int) -> CatalogueData:
     """Read the catalogue at `source` and letterbox its pictures to `size` pixels. Raises DataError."""
     catalogue, split = _read(source)
-    table = PictureTable.build(catalogue.pictures, height=size, width=size, cache=source.cache)
+    table = source.table(catalogue.pictures, height=size, width=size)
     problems = (*catalogue.problems, *table.problems)
     if len(table.failed) and (source.on_problem == "refuse" or len(table.failed) == len(catalogue)):
         raise DataError(table.problems)

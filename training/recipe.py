@@ -9,13 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from cluster.object_store import ObjectStore
+from fashion_nn.datasets.picture_table import PictureTable
 from fashion_nn.datasets.problems import OnProblem, Problem
+from fashion_nn.datasets.sources import PictureSource
+from training.shared_tables import SharedTables
 
 NETWORKS = ("dvbpr", "cgan", "cagan", "encoder")
 
@@ -43,13 +46,22 @@ class Step(Protocol):
 class Source:
     """A run's data, already on this machine: its folder, where to keep what is decoded, how strict to be.
 
-    store: of the runs that this one builds upon.
+    store: of the runs that this one builds upon, and of what other machines have decoded.
     """
 
     path: Path
     cache: Path
     store: ObjectStore
     on_problem: OnProblem = "skip"
+
+    def table(
+        self, pictures: Sequence[PictureSource | None], *, height: int, width: int, channels: Literal[1, 3] = 3
+    ) -> PictureTable:
+        """The pictures decoded: found on this machine or in the bucket, or else decoded for both. Raises StoreError."""
+        shared = SharedTables(self.store)
+        return PictureTable.build(
+            pictures, height=height, width=width, channels=channels, cache=self.cache, shared=shared
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

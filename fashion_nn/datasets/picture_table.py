@@ -7,11 +7,12 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -23,7 +24,19 @@ from fashion_nn.pictures import PictureError, decode, letterbox, to_pixels
 _FORMAT = "pictures-1"  # raise it when what is stored changes, so that older tables are built anew
 _CHUNK = 32  # pictures a task
 
+FILES = _PIXELS, _FAILED = "pixels.npy", "failed.json"  # of a table, in the order in which they are written
+
 Progress = Callable[[int, int], None]  # done, total
+
+
+class Shared(Protocol):
+    """Where machines leave tables for each other, by names that say what is in them."""
+
+    def fetch(self, name: str, folder: Path) -> bool:
+        """Fill an empty folder with the table of that name; False where nobody has left it."""
+
+    def keep(self, name: str, folder: Path) -> None:
+        """Leave the table in a folder under that name."""
 
 
 class PictureTable:
@@ -32,8 +45,8 @@ class PictureTable:
     def __init__(self, folder: Path):
         """Opens a table that `build` made."""
         self.folder = folder
-        self._pixels = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)
-        failures = json.loads((folder / "failed.json").read_text())
+        self._pixels = np.load(folder / _PIXELS, mmap_mode="r", allow_pickle=False)
+        failures = json.loads((folder / _FAILED).read_text())
         self.failed = np.array([place for place, _, _ in failures], dtype=np.int64)
         self.problems = tuple(Problem(name, None, reason) for _, name, reason in failures)
 
@@ -45,11 +58,14 @@ class PictureTable:
         height: int,
         width: int,
         cache: Path | str,
+        shared: Shared | None = None,
         channels: Literal[1, 3] = 3,
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> PictureTable:
         """Opens the table of these sources in the folder `cache`, decoding them into it when it is not there.
+
+        Where another machine has decoded the same pictures, the table comes from `shared` instead.
 
         `channels=3` are pictures letterboxed on white, `channels=1` masks letterboxed on black. What will not
         read or decode becomes a row of the background, and is listed in `failed` (indices) and `problems`;
@@ -61,12 +77,14 @@ class PictureTable:
             raise ValueError(f"channels {channels} is neither 1 (masks) nor 3 (pictures)")
         cache = Path(cache)
         shape = (len(sources), channels, height, width)
-        folder = cache / f"{height}x{width}x{channels}-{_key(sources, shape)}"
+        size = f"{height}x{width}x{channels}"
+        folder = cache / f"{size}-{_key(shape, (_fingerprint(source) for source in sources))}"
         if not folder.exists():
             cache.mkdir(parents=True, exist_ok=True)
             with _locked(folder.with_suffix(".lock")):
                 if not folder.exists():
-                    _write(folder, sources, shape, workers or len(os.sched_getaffinity(0)), progress)
+                    decode = partial(_decode_into, sources, shape, workers or len(os.sched_getaffinity(0)), progress)
+                    _write(folder, decode if shared is None else partial(_share, shared, size, sources, shape, decode))
         return cls(folder)
 
     def __len__(self) -> int:
@@ -86,12 +104,22 @@ class PictureTable:
         return self._pixels.shape[2], self._pixels.shape[3]
 
 
-def _key(sources: Sequence[PictureSource | None], shape: tuple[int, ...]) -> str:
+def _key(shape: tuple[int, ...], fingerprints: Iterable[bytes]) -> str:
     digest = hashlib.sha256(f"{_FORMAT} {shape}".encode())
-    for source in sources:
-        fingerprint = b"" if source is None else source.fingerprint()
+    for fingerprint in fingerprints:
         digest.update(len(fingerprint).to_bytes(4, "little") + fingerprint)
     return digest.hexdigest()[:20]
+
+
+def _fingerprint(source: PictureSource | None) -> bytes:
+    return b"" if source is None else source.fingerprint()
+
+
+def _content(source: PictureSource | None) -> bytes:
+    """The same on every machine: the bytes' hash, and the name, which is told of a picture that fails."""
+    if source is None:
+        return b""
+    return hashlib.sha256(source.read()).digest() + source.name.encode(errors="surrogateescape")
 
 
 @contextmanager
@@ -102,25 +130,52 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _write(
-    folder: Path,
-    sources: Sequence[PictureSource | None],
-    shape: tuple[int, ...],
-    workers: int,
-    progress: Progress | None,
-) -> None:
+def _write(folder: Path, fill: Callable[[Path], None]) -> None:
+    """The folder as `fill` fills it, seen whole or not at all."""
     building = folder.with_suffix(".building")
     shutil.rmtree(building, ignore_errors=True)  # left by a process that was killed: we hold the lock
     building.mkdir()
     try:
-        pixels = _reserve(building / "pixels.npy", shape)
-        failures = _decode_all(sources, pixels, workers, progress)
-        pixels.flush()
-        (building / "failed.json").write_text(json.dumps(failures))
+        fill(building)
         os.rename(building, folder)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
+
+
+def _share(
+    shared: Shared,
+    size: str,
+    sources: Sequence[PictureSource | None],
+    shape: tuple[int, ...],
+    decode: Callable[[Path], None],
+    folder: Path,
+) -> None:
+    """Fetch what another machine has decoded, or decode it and leave it to the others.
+
+    Where a file cannot be read, which may be otherwise on another machine, the table stays here.
+    """
+    try:
+        with ThreadPoolExecutor(thread_name_prefix="hash") as pool:
+            name = f"{size}-{_key(shape, pool.map(_content, sources))}"
+    except OSError:
+        return decode(folder)
+    if not shared.fetch(name, folder):
+        decode(folder)
+        shared.keep(name, folder)
+
+
+def _decode_into(
+    sources: Sequence[PictureSource | None],
+    shape: tuple[int, ...],
+    workers: int,
+    progress: Progress | None,
+    folder: Path,
+) -> None:
+    pixels = _reserve(folder / _PIXELS, shape)
+    failures = _decode_all(sources, pixels, workers, progress)
+    pixels.flush()
+    (folder / _FAILED).write_text(json.dumps(failures))
 
 
 def _reserve(path: Path, shape: tuple[int, ...]) -> np.ndarray:

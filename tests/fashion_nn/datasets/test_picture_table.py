@@ -3,13 +3,14 @@
 import pickle
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from fashion_nn.datasets.picture_table import PictureTable
+from fashion_nn.datasets.picture_table import FILES, PictureTable
 from fashion_nn.datasets.sources import PictureSource
 from fashion_nn.pictures import encode
 
@@ -103,6 +104,44 @@ def test_other_pictures_or_sizes_make_another_table(greys, tmp_path):
     assert int(PictureTable.build(source, height=8, width=6, cache=tmp_path)[[0]].unique()) == 20
     assert PictureTable.build(source, height=4, width=3, cache=tmp_path).size == (4, 3)
     assert len({path.name for path in tmp_path.glob("*x*x*") if path.is_dir()}) == 3
+
+
+class Left(dict[str, dict[str, bytes]]):
+    """Tables that machines have left: their files by name."""
+
+    def fetch(self, name: str, folder: Path) -> bool:
+        for file, content in self.get(name, {}).items():
+            (folder / file).write_bytes(content)
+        return name in self
+
+    def keep(self, name: str, folder: Path) -> None:
+        self[name] = {file: (folder / file).read_bytes() for file in FILES}
+
+
+def test_another_machine_decodes_nothing_anew(tmp_path):
+    shared, reports = Left(), []
+    for machine in ("one", "other"):
+        (tmp_path / machine).mkdir()
+        (tmp_path / machine / "picture.png").write_bytes(plain(10))
+        sources = [PictureSource("picture.png", tmp_path / machine / "picture.png"), *sources_of(b"no picture")]
+        table = PictureTable.build(
+            sources,
+            height=8,
+            width=6,
+            cache=tmp_path / machine / "cache",
+            shared=shared,
+            progress=lambda *seen: reports.append(seen),
+        )
+        assert int(table[[0]].unique()) == 10 and table.failed.tolist() == [1]
+    assert reports == [(2, 2)] and len(shared) == 1
+
+
+def test_a_table_with_a_file_that_cannot_be_read_stays_where_it_is(tmp_path):
+    shared, gone = Left(), PictureSource("gone.png", tmp_path / "gone.png")
+    table = PictureTable.build(
+        [gone, *sources_of(plain(5))], height=8, width=6, cache=tmp_path / "cache", shared=shared
+    )
+    assert table.failed.tolist() == [0] and not shared
 
 
 def test_many_builders_at_once_make_one_table(greys, tmp_path):
