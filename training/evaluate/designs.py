@@ -37,6 +37,7 @@ from training.recipe import Source
 from training.trained import load, recommender
 
 BEST = 3  # items at the top of a list, and designs
+AT_ONCE = 16  # shoppers in one pass
 RANDOM = 64  # generated items of a category that nobody asked for
 
 Say = Callable[[str], object]
@@ -121,7 +122,8 @@ def evaluate(inquiry: DesignInquiry, store: ObjectStore, settings: Settings, *, 
     data = open_catalogue(source, size=dvbpr.config.picture_size)
     clients = invited(stated(path), learnt, networks, data, inquiry)
     say(f"{len(clients)} shoppers, {inquiry.rows} starts each")
-    engine = Engine(networks, EngineConfig(slots=inquiry.rows * len(clients), max_waiting=inquiry.rows * len(clients)))
+    slots, waiting = (inquiry.rows * count for count in (min(len(clients), AT_ONCE), len(clients)))
+    engine = Engine(networks, EngineConfig(slots=slots, max_waiting=waiting))
     return DesignFindings(
         dvbpr=inquiry.dvbpr,
         cgan=inquiry.cgan,
