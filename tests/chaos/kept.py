@@ -7,7 +7,7 @@ NOTE = (
     "By `make chaos`. Each fault once, under the load of eight callers: four with the client's retries, as whoever "
     "sets nothing has them, and four without; one of each for score and recommend, try-on, design, put an item. The "
     "longest gap is that of any of the four with retries; the one before it, without design and put, which need the "
-    "store. The load is that of the machine just before: about 3 where nothing else runs there."
+    "store. The load is that of the machine just before, most of it the trial's own."
 )
 
 
