@@ -96,10 +96,10 @@ def resources(cluster: Mapping[str, float], free: Mapping[str, float]) -> dict[s
 
 def judged(networks: Networks, shard: Shard, config: BankConfig) -> tuple[Tensor, Tensor, Tensor]:
     """The drawn codes of a shard [n, Z], their looks [n, K] and realism [n]."""
-    there, _ = on_device(networks)
+    there, device = on_device(networks)
     whole = draw(config.seed, shard.category, config.codes, networks.generator.latent_dimensions)
     codes = whole[shard.begin : shard.end]
-    return codes, *judge(there, codes, shard.category)
+    return codes, *judge(judges(there, device), codes, shard.category)
 
 
 def ascended(
@@ -107,11 +107,20 @@ def ascended(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The same of the codes that are climbed for some typical tastes."""
     there, device = on_device(networks)
-    precision = "bf16" if computes_bf16(device) else "fp32"  # not by timing, for the same codes every time
+    precision = "bf16" if computes_bf16(device) else "fp32"
     slots = TASTES * config.rows
     engine = Engine(there, EngineConfig(slots=slots, precision=precision), device=device)
     codes = climb(engine, bank, shard.category, tastes, config)
-    return codes, *judge(folded(there), codes, shard.category)
+    return codes, *judge(judges(there, device), codes, shard.category)
+
+
+def judges(networks: Networks, device: torch.device) -> Networks:
+    """By which codes are judged: as where it serves, in bf16 on a device that has it, but for Φ, whose looks are kept.
+
+    Not by timing, as the engine chooses: a bank is to be the same every time.
+    """
+    dtype = torch.bfloat16 if computes_bf16(device) else torch.float32
+    return folded(networks, dtype=dtype)._replace(look=folded(networks).look)
 
 
 def on_device(networks: Networks) -> tuple[Networks, torch.device]:

@@ -27,6 +27,7 @@ from training.errors import TrainingError
 from training.looks import as_parquet, folder_of
 from training.publish import NEEDED, bank_of, main, publish, turned
 from training.recipe import Step
+from training.seed_bank import judges
 
 THREE = [RUNS[network] for network in NEEDED]
 
@@ -144,7 +145,7 @@ def test_a_release_has_a_seed_bank_of_its_networks(
         steps["cgan"].average.network, steps["cgan"].discriminator.eval(), steps["dvbpr"].recommender.look.eval()
     )
     for category in range(3):
-        looks, realism = judge(networks, bank.codes[category], category)
+        looks, realism = judge(judges(networks, torch.device("cpu")), bank.codes[category], category)
         torch.testing.assert_close(bank.looks[category], looks, rtol=2e-3, atol=1e-4)
         torch.testing.assert_close(bank.realism[category], realism, rtol=2e-3, atol=1e-4)
 
