@@ -115,12 +115,12 @@ def ascended(
 
 
 def judges(networks: Networks, device: torch.device) -> Networks:
-    """By which codes are judged: as where it serves, in bf16 on a device that has it, but for Φ, whose looks are kept.
+    """Folded networks as codes are judged by: in bf16 on a device that has it, but for Φ, whose looks are kept.
 
     Not by timing, as the engine chooses: a bank is to be the same every time.
     """
     dtype = torch.bfloat16 if computes_bf16(device) else torch.float32
-    return folded(networks, dtype=dtype)._replace(look=folded(networks).look)
+    return folded(networks, dtype=dtype)._replace(look=networks.look)
 
 
 def on_device(networks: Networks) -> tuple[Networks, torch.device]:

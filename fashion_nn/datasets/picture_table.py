@@ -77,14 +77,13 @@ class PictureTable:
             raise ValueError(f"channels {channels} is neither 1 (masks) nor 3 (pictures)")
         cache = Path(cache)
         shape = (len(sources), channels, height, width)
-        size = f"{height}x{width}x{channels}"
-        folder = cache / f"{size}-{_key(shape, (_fingerprint(source) for source in sources))}"
+        folder = cache / _name(shape, (_fingerprint(source) for source in sources))
         if not folder.exists():
             cache.mkdir(parents=True, exist_ok=True)
             with _locked(folder.with_suffix(".lock")):
                 if not folder.exists():
-                    decode = partial(_decode_into, sources, shape, workers or len(os.sched_getaffinity(0)), progress)
-                    _write(folder, decode if shared is None else partial(_share, shared, size, sources, shape, decode))
+                    fill = partial(_decode_into, sources, shape, workers or len(os.sched_getaffinity(0)), progress)
+                    _write(folder, fill if shared is None else partial(_share, shared, sources, shape, fill))
         return cls(folder)
 
     def __len__(self) -> int:
@@ -104,11 +103,12 @@ class PictureTable:
         return self._pixels.shape[2], self._pixels.shape[3]
 
 
-def _key(shape: tuple[int, ...], fingerprints: Iterable[bytes]) -> str:
+def _name(shape: tuple[int, ...], fingerprints: Iterable[bytes]) -> str:
     digest = hashlib.sha256(f"{_FORMAT} {shape}".encode())
     for fingerprint in fingerprints:
         digest.update(len(fingerprint).to_bytes(4, "little") + fingerprint)
-    return digest.hexdigest()[:20]
+    _, channels, height, width = shape
+    return f"{height}x{width}x{channels}-{digest.hexdigest()[:20]}"
 
 
 def _fingerprint(source: PictureSource | None) -> bytes:
@@ -145,10 +145,9 @@ def _write(folder: Path, fill: Callable[[Path], None]) -> None:
 
 def _share(
     shared: Shared,
-    size: str,
     sources: Sequence[PictureSource | None],
     shape: tuple[int, ...],
-    decode: Callable[[Path], None],
+    fill: Callable[[Path], None],
     folder: Path,
 ) -> None:
     """Fetch what another machine has decoded, or decode it and leave it to the others.
@@ -157,11 +156,11 @@ def _share(
     """
     try:
         with ThreadPoolExecutor(thread_name_prefix="hash") as pool:
-            name = f"{size}-{_key(shape, pool.map(_content, sources))}"
+            name = _name(shape, pool.map(_content, sources))
     except OSError:
-        return decode(folder)
+        return fill(folder)
     if not shared.fetch(name, folder):
-        decode(folder)
+        fill(folder)
         shared.keep(name, folder)
 
 

@@ -19,6 +19,7 @@ from fashion_nn.dvbpr.fold_in import Usual
 from fashion_nn.dvbpr.network import Look
 from fashion_nn.dvbpr.population import settled
 from fashion_nn.latent.bank import Bank, BankConfig, draw, judge
+from fashion_nn.latent.folding import folded
 from fashion_nn.latent.objective import Networks
 from fashion_nn.state_files import load_weights
 from tests.training.finished import RUNS, finish
@@ -145,7 +146,7 @@ def test_a_release_has_a_seed_bank_of_its_networks(
         steps["cgan"].average.network, steps["cgan"].discriminator.eval(), steps["dvbpr"].recommender.look.eval()
     )
     for category in range(3):
-        looks, realism = judge(judges(networks, torch.device("cpu")), bank.codes[category], category)
+        looks, realism = judge(judges(folded(networks), torch.device("cpu")), bank.codes[category], category)
         torch.testing.assert_close(bank.looks[category], looks, rtol=2e-3, atol=1e-4)
         torch.testing.assert_close(bank.realism[category], realism, rtol=2e-3, atol=1e-4)
 

@@ -10,6 +10,7 @@ from fashion_nn.cgan.network import Discriminator, Generator
 from fashion_nn.dvbpr import config as dvbpr_config
 from fashion_nn.dvbpr.network import Look
 from fashion_nn.latent.bank import ROWS, BankConfig, judge, typical
+from fashion_nn.latent.folding import folded
 from fashion_nn.latent.objective import Networks
 from training.errors import TrainingError
 from training.seed_bank import Shard, compute, judges, resources, shards_of
@@ -35,7 +36,7 @@ def test_the_bank_is_the_same_by_few_tasks_and_by_many() -> None:
     assert torch.equal(few.looks, many.looks) and torch.equal(few.realism, many.realism)
     assert len(told) == 8 + 2 + 2 and told[-1] == (2 * (CODES + 12), 2 * (CODES + 12))
     for category in range(2):
-        looks, realism = judge(judges(networks, torch.device("cpu")), few.codes[category], category)
+        looks, realism = judge(judges(folded(networks), torch.device("cpu")), few.codes[category], category)
         torch.testing.assert_close(few.looks[category], looks)
         torch.testing.assert_close(few.realism[category], realism)
 

@@ -257,10 +257,10 @@ def beginnings(
     networks: Networks, clients: Sequence[Client], inquiry: DesignInquiry
 ) -> Callable[[int, Weights], Tensor]:
     """The codes z [rows, Z] from which a client, told by their place, climbs under some weights."""
-    dimensions, judges = networks.generator.latent_dimensions, folded(networks)
+    dimensions = networks.generator.latent_dimensions
     if not inquiry.codes:
         return lambda at, weights: bank.draw(inquiry.seed + 1 + at, clients[at].category, inquiry.rows, dimensions)
-    banks = {}
+    banks, judges = {}, folded(networks)
     for category in sorted({client.category for client in clients}):
         codes = bank.draw(inquiry.seed + 1, category, inquiry.codes, dimensions)
         looks, realism = bank.judge(judges, codes, category)
