@@ -103,6 +103,7 @@ class Settings(BaseSettings):
     fitting_room_replicas: Replicas = "1"
     scale_up_delay_s: float = Field(10.0, ge=0)
     scale_down_delay_s: float = Field(300.0, ge=0)
+    gateway_copy_items: int = Field(200_000, ge=0)  # of a larger catalogue no gateway keeps a copy
     recommender_cells_above: int = Field(200_000, ge=100)  # items; fewer are all looked at for every request
     designer_memory_bytes: int = Field(4 * 2**30, ge=1)  # of one release's latent engine
     designer_slots: int | None = Field(None, ge=1)  # None: as many as the memory has room for

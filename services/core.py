@@ -43,8 +43,25 @@ class RecommenderHandle(Protocol):
     item: Method
     put_item: Method
     delete_item: Method
+    changes: Method
     contents: Method
     release_id: Method
+
+
+class Reads(Protocol):
+    """What is only read of the Recommender, for replies that come here and go no further."""
+
+    def score(self, request: messages.ScoreRequest, *, release: str | None) -> Awaitable[replies.Scores]: ...
+
+    def recommend(self, request: messages.RecommendRequest, *, release: str | None) -> Awaitable[replies.Offers]: ...
+
+    def item(self, item_id: str, *, release: str | None) -> Awaitable[replies.Offers]: ...
+
+    def acknowledged(self, record: int) -> None:
+        """A caller is told of this record of the live catalogue: what is read from now on knows it."""
+
+    def serves(self, release: str | None) -> None:
+        """The Recommender serves this release: what is read from now on is of it."""
 
 
 class DesignerHandle(Protocol):
@@ -70,7 +87,7 @@ class Core:
     """The deployments and what is needed to ask them and to answer."""
 
     recommender: RecommenderHandle
-    reads: RecommenderHandle  # the same one, for replies that come here and go no further
+    reads: Reads
     designer: DesignerHandle
     fitting_room: FittingRoomHandle
     outgoing: Outgoing
@@ -86,7 +103,7 @@ class Core:
     async def score(self, request: messages.ScoreRequest, request_id: str) -> messages.ScoreAnswer:
         """Preference scores. Raises UnknownShopper, UnknownItem."""
         reply, asked = await self._ask(
-            lambda release: self.reads.score.remote(request, release=release), named(request.shopper)
+            lambda release: self.reads.score(request, release=release), named(request.shopper)
         )
         scores = [
             messages.Score(item_id=item_id, score=score)
@@ -97,7 +114,7 @@ class Core:
     async def recommend(self, request: messages.RecommendRequest, request_id: str) -> messages.RecommendAnswer:
         """The best items. Raises UnknownShopper, UnknownItem (a like), BadInput (a category)."""
         reply, asked = await self._ask(
-            lambda release: self.reads.recommend.remote(request, release=release), named(request.shopper)
+            lambda release: self.reads.recommend(request, release=release), named(request.shopper)
         )
         items = await asked.encoding(self._offers(reply.offers, request.inline))
         return messages.RecommendAnswer(items=items, **asked.facts(request_id))
@@ -179,7 +196,7 @@ class Core:
 
     async def item(self, item_id: str, request_id: str, *, inline: bool = False) -> messages.ItemAnswer:
         """One catalogue entry. Raises UnknownItem."""
-        reply, asked = await self._ask(lambda release: self.reads.item.remote(item_id, release=release))
+        reply, asked = await self._ask(lambda release: self.reads.item(item_id, release=release))
         (item,) = await asked.encoding(self._offers(reply.offers, inline))
         return messages.ItemAnswer(item=item, **asked.facts(request_id))
 
@@ -189,6 +206,7 @@ class Core:
         """Add or replace an item; once, however often it is asked for with one token. Raises BadInput, TooLarge."""
         token = token or secrets.token_hex(16)  # one for all tries: what an earlier one has done is not done again
         reply, asked = await self._ask(lambda _: self.recommender.put_item.remote(item_id, request, token))
+        self.reads.acknowledged(reply.number)
         (item,) = await asked.encoding(self._offers([reply.offer], request.inline))
         return messages.PutItemAnswer(item=item, outcome=reply.outcome, record=reply.number, **asked.facts(request_id))
 
@@ -198,6 +216,7 @@ class Core:
         """Take an item out of the catalogue; once, as it is put. Raises UnknownItem where there never was one."""
         token = token or secrets.token_hex(16)
         reply, asked = await self._ask(lambda _: self.recommender.delete_item.remote(item_id, token))
+        self.reads.acknowledged(reply.number)
         return messages.DeleteItemAnswer(
             item_id=item_id, outcome=reply.outcome, record=reply.number, **asked.facts(request_id)
         )
@@ -205,6 +224,7 @@ class Core:
     async def release(self, request_id: str) -> messages.ReleaseAnswer:
         """What serves. Raises NoRelease."""
         reply, asked = await self._ask(lambda _: self.recommender.contents.remote())
+        self.reads.acknowledged(reply.record)
         return messages.ReleaseAnswer(
             deployments=await self.deployments(),
             categories=list(reply.categories),
@@ -228,7 +248,9 @@ class Core:
         found = await asyncio.gather(
             *(quick(handle.release_id.remote, logger=self.logger) for handle in handles.values())
         )
-        return {name: release for name, (release, _) in zip(handles, found, strict=True)}
+        serving = {name: release for name, (release, _) in zip(handles, found, strict=True)}
+        self.reads.serves(serving["recommender"])
+        return serving
 
     async def ready(self) -> dict[str, str | None]:
         """The same, if every deployment serves a release. Raises NoRelease."""

@@ -1,4 +1,4 @@
-"""The Gateway: the deployment that the world talks to. It holds no release and loads no network."""
+"""The Gateway: the deployment that the world talks to. Of a release it keeps a copy of tables, and loads no network."""
 
 import logging
 from typing import Any
@@ -15,6 +15,7 @@ from services.access import ForKeys, ForThisMachine, Guard, KeyRing
 from services.accounts import Accounts
 from services.allowances import Leases
 from services.calls import Caller
+from services.catalogue_copy import CatalogueCopy
 from services.core import Core
 from services.door import Permits
 from services.grpc_face import GrpcFace, Rpcs
@@ -22,14 +23,14 @@ from services.http_face import face
 from services.meters import Meters, Reading, Teller
 from services.outgoing import Outgoing
 from services.picture_cache import PictureCache
-from services.together import Together
+from services.ranking import Ranker, items_of, load_ranker
+from services.release_loader import fetch
 from services.traces import replica_traces
 from services.trials import FollowedTrials
 
 LOGGER = "ray.serve"
 PERMITS = 64  # requests under way in one replica, over both faces; beyond them 429 at once
 RESTING = {"designer": "Designer", "fitting_room": "FittingRoom"}  # may have no replica, as the settings have it
-READS = ("score", "recommend", "item")  # calls of the Recommender that go together
 WATCHERS = 8  # of the replica's health over gRPC
 
 
@@ -46,7 +47,13 @@ class Gateway(GrpcFace):
         permits = Permits(PERMITS)
         core = Core(
             recommender=traces.handle(recommender),
-            reads=traces.handle(Together(recommender.several.remote, READS)),
+            reads=CatalogueCopy(
+                traces.handle(recommender),
+                lambda release: tables_of(release, settings),
+                meters=meters,
+                traces=traces,
+                logger=logger,
+            ),
             designer=traces.handle(designer),
             fitting_room=traces.handle(fitting_room),
             outgoing=Outgoing(
@@ -89,6 +96,14 @@ class Gateway(GrpcFace):
     def __serve_build_asgi_app__(self) -> FastAPI:
         """The ASGI application, which Serve asks for once the replica is made."""
         return self._face
+
+
+def tables_of(release: str, settings: Settings) -> Ranker | None:
+    """The tables of a release; None where they are larger than a gateway's copy may be. Raises StoreError."""
+    found = fetch(settings, release)
+    if items_of(found) > settings.gateway_copy_items:
+        return None
+    return load_ranker(found, cells_above=settings.recommender_cells_above)
 
 
 def readings(permits: Permits) -> list[Reading]:

@@ -29,9 +29,11 @@ from services.kept_looks import KeptLooks
 from services.messages import PutItemRequest
 from services.ranking import Ranker, load_ranker
 from services.release_loader import Release
+from services.replies import Changes, Work
 
 BATCH = 32  # pictures that Φ looks at at once
 READERS = 8  # pictures read side by side
+TOLD = 1000  # changes of one reply
 KEEP_AFTER = 500  # pictures looked at since looks were kept, at least
 KEEP_SHARE = 4  # ... and a quarter as many as there are
 
@@ -90,6 +92,24 @@ class LiveCatalogue:
         with self._turn:
             self._catch_up({})
             self._keep()
+
+    def changes(self, after: int) -> Changes:
+        """What has become of items after a record, in the order of the records, so much as goes into one reply."""
+        if after >= self.record:
+            return Changes(record=self.record, release=self.ranker.release.id, work=Work())
+        with self._turn:
+            found = [each for each in self._ledger.changes.values() if after < each.number <= self.record]
+            later = sorted(found, key=lambda change: change.number)
+            told, more = later[:TOLD], len(later) > TOLD
+            entries = {change.item_id: self.ranker.entry(change.item_id) for change in told}
+            return Changes(
+                put=tuple(entry for entry in entries.values() if entry is not None),
+                dropped=tuple(item_id for item_id, entry in entries.items() if entry is None),
+                record=told[-1].number if more else self.record,
+                more=more,
+                release=self.ranker.release.id,
+                work=Work(),
+            )
 
     def put(self, item_id: str, request: PutItemRequest, token: str) -> tuple[Change, Outcome]:
         """Record an item, durably, and apply it: the record that says so, and what became of the item.

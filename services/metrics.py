@@ -116,6 +116,12 @@ PICTURES = Metric(
     help="pictures of the bucket that were read; source: cache, store",
     labels=("source",),
 )
+READS = Metric(
+    name="atelier_reads_total",
+    kind="counter",
+    help="reads of the catalogue by a gateway; source: copy (its own), recommender",
+    labels=("source",),
+)
 CATALOGUE_ITEMS = Metric(name="atelier_catalogue_items", kind="gauge", help="items that are recommended")
 CATALOGUE_RECORD = Metric(
     name="atelier_catalogue_record", kind="gauge", help="last record of the live catalogue that was applied"
@@ -163,6 +169,7 @@ METRICS: tuple[Metric, ...] = (
     NETWORKS_PENDING,
     LOOKS,
     PICTURES,
+    READS,
     CATALOGUE_ITEMS,
     CATALOGUE_RECORD,
     RELEASE_INFO,

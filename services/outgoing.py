@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from cluster.object_store import ObjectStore, content_type_of
 from services.messages import Picture
 from services.picture_cache import PictureCache
 from services.replies import AnyPicture, LoosePicture, StoredPicture
+
+LINKS = 20_000  # that are remembered
+GIVEN = 4  # a link is given out for this part of its life, so that whoever has followed it need not fetch again
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +22,7 @@ class Outgoing:
     cache: PictureCache
     expires_s: int
     signs: bool = True
+    _links: dict[str, Picture] = field(default_factory=dict, init=False, repr=False)  # by their keys
 
     async def pictures(self, pictures: Iterable[AnyPicture], *, inline: bool) -> list[Picture]:
         """One answer's pictures, in their order. Raises StoreError."""
@@ -35,6 +39,12 @@ class Outgoing:
     def _linked(self, picture: AnyPicture) -> Picture:
         if not isinstance(picture, StoredPicture):
             return self._inline(picture)
-        expires_at = datetime.now(UTC) + timedelta(seconds=self.expires_s)
-        url = self.store.signed_url(picture.key, expires_s=self.expires_s)
-        return Picture(media_type=content_type_of(picture.key), url=url, expires_at=expires_at)
+        now, life = datetime.now(UTC), timedelta(seconds=self.expires_s)
+        link = self._links.get(picture.key)
+        if link is None or link.expires_at < now + life * (GIVEN - 1) / GIVEN:
+            if len(self._links) >= LINKS:
+                self._links.clear()
+            url = self.store.signed_url(picture.key, expires_s=self.expires_s)
+            link = Picture(media_type=content_type_of(picture.key), url=url, expires_at=now + life)
+            self._links[picture.key] = link
+        return link

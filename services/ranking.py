@@ -22,6 +22,7 @@ from services.messages import RecommendRequest, ScoreRequest, Shopper
 from services.release_loader import Release
 from services.replies import Contents, OfferedItem, Offers, Scores, StoredPicture, Taste, Work
 
+ITEMS_FILE = "items.parquet"
 POPULATION_FILE = "population.safetensors"
 ASKED = 64  # tastes by which it is found how many cells are to be searched
 
@@ -191,9 +192,14 @@ class Ranker:
         )
 
 
+def items_of(release: Release) -> int:
+    """How many items a release has."""
+    return int(pq.read_metadata(release.folder / ITEMS_FILE).num_rows)
+
+
 def load_ranker(release: Release, *, cells_above: int | None = None) -> Ranker:
     """The tables of a release. More items than `cells_above` are searched by cells."""
-    items = pq.read_table(release.folder / "items.parquet")
+    items = pq.read_table(release.folder / ITEMS_FILE)
     users = pq.read_table(release.folder / "users.parquet")
     config = from_json(DVBPRConfig, release.manifest["configs"]["dvbpr"])
     user_ids, dimensions = users["user_id"].to_pylist(), config.length(len(release.categories))

@@ -16,8 +16,7 @@ from services.messages import PutItemRequest, RecommendRequest, ScoreRequest, Sh
 from services.meters import Reading
 from services.ranking import Ranker
 from services.release_loader import Release
-from services.replies import Contents, OfferedItem, Offers, Recorded, Scores, StoredPicture, Taste, Work
-from services.together import Call, answers
+from services.replies import Changes, Contents, OfferedItem, Offers, Recorded, Scores, StoredPicture, Taste, Work
 
 READ_ON_S = 1.0  # how often a replica looks for what others have recorded
 
@@ -51,9 +50,12 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
         """See `Ranker.item`."""
         return (await self.in_networks(self._ranker(release).item, item_id))[0]
 
-    async def several(self, calls: list[Call]) -> list[Any]:
-        """Replies to some of the calls above that came together. See `services.together`."""
-        return await answers(self, calls, self.logger)
+    async def changes(self, of: str | None, after: int) -> Changes:
+        """See `LiveCatalogue.changes`. of: the release that is asked about: where another serves, only which."""
+        live = self._live
+        if of != live.ranker.release.id:
+            return Changes(release=live.ranker.release.id, work=Work())
+        return (await self.on_pictures(live.changes, after))[0]
 
     @called
     async def put_item(self, item_id: str, request: PutItemRequest, token: str) -> Recorded:
@@ -94,10 +96,6 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
                 Reading(metrics.CATALOGUE_RECORD, live.record),
             ]
         return found
-
-    async def record_autoscaling_stats(self) -> dict[str, float]:
-        """What `services.scaling.by_pending` goes by."""
-        return {"pending": float(self.pending)}
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """See `ReleaseDeployment.reconfigure`."""

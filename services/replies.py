@@ -1,10 +1,13 @@
 """What the deployments hand to each other and to the gateway. Light to import: no tensors, no web framework."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from services.item_table import Entry
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,6 +159,16 @@ class Recorded(Reply):
     number: int
     outcome: Literal["created", "replaced", "unchanged", "deleted"]
     offer: OfferedItem | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes(Reply):
+    """What has become of a release's items after a record of the live catalogue, up to another one."""
+
+    put: tuple["Entry", ...] = ()
+    dropped: tuple[str, ...] = ()  # item ids
+    record: int = 0
+    more: bool = False  # to be asked for, after that record
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,8 +1,7 @@
 """How many replicas a deployment has: a fixed number, or as many as what it is short of asks for.
 
-The Designer is short of slots for rows, not of open requests: a request brings one row or sixty. A request of Serve's
-brings the Recommender one call or thirty, for they travel together. Both tell Serve what waits with them
-(`record_autoscaling_stats`), and a policy goes by that. The others go by the requests under way.
+The Designer is short of slots for rows, not of open requests: a request brings one row or sixty. It tells Serve what
+waits with it (`record_autoscaling_stats`), and a policy goes by that. The others go by the requests under way.
 """
 
 from typing import Any
@@ -11,11 +10,10 @@ from ray.serve.config import AutoscalingContext
 
 from cluster.settings import Settings
 
-POLICIES = {"Designer": "services.scaling:by_rows", "Recommender": "services.scaling:by_pending"}
+POLICIES = {"Designer": "services.scaling:by_rows"}
 LOOK_BACK_S = 12.0  # over which figures are averaged; Serve wants more than the 10 s it may take to hear of them
 FULL = 0.75  # of a Designer's slots in use, beyond which another replica is worth its memory
-PENDING = 16  # calls that a Recommender is meant to have before it
-ONGOING = {"Gateway": 32, "FittingRoom": 8}  # requests a replica is meant to have under way
+ONGOING = {"Gateway": 32, "Recommender": 16, "FittingRoom": 8}  # requests a replica is meant to have under way
 
 
 def replicas(name: str, settings: Settings) -> dict[str, Any]:
@@ -49,9 +47,3 @@ def by_rows(context: AutoscalingContext) -> tuple[float, dict[str, Any]]:
     slots = max(told.get("slots", {}).values(), default=0.0)
     needed = rows / (FULL * slots) if slots else 0.0
     return (max(1.0, needed) if context.total_num_requests > 0 else 0.0), {}
-
-
-def by_pending(context: AutoscalingContext) -> tuple[float, dict[str, Any]]:
-    """So many Recommenders that none has more calls before it than it should; Serve puts the bounds around it."""
-    pending = sum((context.aggregated_metrics or {}).get("pending", {}).values())
-    return pending / PENDING, {}

@@ -23,6 +23,20 @@ HERE = ("127.0.0.1", 50000)  # whom the test client is taken for
 LOGGER = logging.getLogger("face")
 
 
+class Asked:
+    """Reads without a copy: the Recommender is asked for each."""
+
+    def __init__(self, recommender: Any) -> None:
+        self._recommender = recommender
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._recommender, method).remote
+
+    def acknowledged(self, record: int) -> None: ...
+
+    def serves(self, release: str | None) -> None: ...
+
+
 def faced(core: Any, *, guard: Guard | None = None, permits: int = 2, **options: Any) -> FastAPI:
     """The HTTP face over a core."""
     known = {"guard": guard or ForThisMachine(), "permits": Permits(permits), "max_picture_bytes": 1000}

@@ -208,7 +208,7 @@ def test_the_designer_is_told_how_long_its_caller_waits() -> None:
     )
     core = Core(
         recommender=taste,
-        reads=taste,
+        reads=None,
         designer=designer,
         fitting_room=None,
         outgoing=None,

@@ -26,7 +26,7 @@ from services.picture_cache import PictureCache
 from services.release_loader import fetch
 from services.replies import OfferedItem, Recorded, StoredPicture, Work
 from tests.services import tiny_release
-from tests.services.near import HERE, faced
+from tests.services.near import HERE, Asked, faced
 
 LOGGER = logging.getLogger("test")
 COAT = base64.b64encode(pictures.encode(tiny_release.garment(77), format="PNG")).decode()
@@ -77,7 +77,7 @@ def near(tmp_path) -> Near:
 def http(near: Near) -> Iterator[httpx.Client]:
     core = Core(
         recommender=near,
-        reads=near,
+        reads=Asked(near),
         designer=None,
         fitting_room=None,
         outgoing=Outgoing(

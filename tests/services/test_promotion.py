@@ -30,6 +30,7 @@ from services.promotion import Unsound, check
 from services.recommender import Recommender
 from services.trials import FollowedTrials
 from tests.services import tiny_release
+from tests.services.near import Asked
 
 LOGGER = logging.getLogger("test")
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine 'Designer.__del__' was never awaited")  # Serve's, elsewhere
@@ -101,7 +102,7 @@ async def standing(settings: Settings, releases: ReleaseStore) -> AsyncIterator[
     handles = {name: Handle(part) for name, part in parts.items()}
     yield Core(
         **handles,
-        reads=handles["recommender"],
+        reads=Asked(handles["recommender"]),
         fitting_room=None,
         outgoing=Outgoing(store=store, cache=PictureCache(store, 0, Meters()), expires_s=60, signs=False),
         caller=Caller(timeout_s=60.0, pause_s=0.01),

@@ -10,7 +10,7 @@ from ray.serve.config import AutoscalingConfig
 from cluster.settings import Settings
 from services.application import OPTIONS
 from services.messages import AlterRequest, Shopper
-from services.scaling import PENDING, by_pending, by_rows, replicas
+from services.scaling import by_rows, replicas
 from tests.services.conftest import Served
 from tests.services.test_served_life import KNOWN, LONG, handle, until
 
@@ -36,13 +36,6 @@ def test_rows_ask_for_designers() -> None:
 def test_before_a_designer_has_told_anything_one_request_is_enough_for_one() -> None:
     for requests, wanted in ((0, 0), (5, 1)):
         assert by_rows(SimpleNamespace(aggregated_metrics=None, total_num_requests=requests))[0] == wanted
-
-
-def test_calls_that_wait_ask_for_recommenders() -> None:
-    for told, wanted in ((None, 0), ({"pending": {"a": PENDING, "b": PENDING / 2}}, 1.5)):
-        assert by_pending(SimpleNamespace(aggregated_metrics=told))[0] == wanted
-    policy = replicas("Recommender", Settings(recommender_replicas="1-4"))["autoscaling_config"]["policy"]
-    assert policy == {"policy_function": f"{by_pending.__module__}:{by_pending.__name__}"}
 
 
 @pytest.mark.parametrize(("told", "least", "most"), [("1", 1, 1), ("3", 3, 3), ("1-4", 1, 4), ("0-2", 0, 2)])

@@ -215,7 +215,7 @@ def test_every_replica_sees_what_one_was_told(served: Served) -> None:
         assert len({*ours, *numbers}) == 12
         last = max(ours + numbers)
         until(lambda: contents().record >= last)
-        assert {f"theirs-{at}" for at in range(6)} <= set(recommended(served))
+        until(lambda: {f"theirs-{at}" for at in range(6)} <= set(recommended(served)))
         until(lambda: all(has(other, f"ours-{at}") for at in range(6)))
         once = other.put_item.remote("theirs-0", request, "token 0").result(timeout_s=PATIENCE_S)
         assert (once.number, once.outcome) == (numbers[0], "created")  # the same request, come again
@@ -240,6 +240,7 @@ def test_the_log_goes_before_a_new_release(served: Served, tmp_path) -> None:
     release = tiny_release.publish(served.settings, tmp_path, seed=2, promote=False)
     try:
         handle("Recommender").reconfigure.remote({"release": release}).result(timeout_s=PATIENCE_S)
+        assert served.http.get("/readyz").json()["deployments"]["recommender"] == release
         request = {"shopper": KNOWN, "k": 100, "exclude_bought": False}
         answer = served.http.post("/v1/recommend", json=request).json()
         found = {item["item_id"]: item["category"] for item in answer["items"]}

@@ -214,6 +214,7 @@ def test_a_release_whose_vectors_have_categories_answers_all_that_others_do(serv
     try:
         for deployment in ("Recommender", "Designer", "FittingRoom"):
             reconfigured(deployment, weighing)
+        assert set(served.http.get("/readyz").json()["deployments"].values()) == {weighing}
         best, few = (
             answered(served, "/v1/recommend", shopper=shopper, k=24)["items"]
             for shopper in (KNOWN, {"likes": ["item-03", "item-07"]})

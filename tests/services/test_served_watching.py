@@ -155,9 +155,9 @@ def test_one_id_finds_a_request_in_every_deployment(served: Served) -> None:
 
 def test_so_does_one_that_came_over_grpc(served: Served) -> None:
     request_id = uuid.uuid4().hex
-    request = wire.RecommendRequest(shopper=KNOWN, k=1)
-    assert served.rpc("Recommend", request, x_request_id=request_id).request_id == request_id
-    found = told(request_id, {("Gateway", "recommend"), ("Recommender", "recommend")})
+    request = wire.DesignRequest(shopper=KNOWN, category="men-tops", k=1, restarts=1, steps=1)
+    assert served.rpc("Design", request, x_request_id=request_id).request_id == request_id
+    found = told(request_id, {("Gateway", "design"), ("Recommender", "taste"), ("Designer", "design")})
     assert {line["request_id"] for line in found} == {request_id}
 
 

@@ -84,7 +84,7 @@ def test_a_candidate_that_is_not_held_yet_costs_another_try_and_no_failure(
     part = Part(*held)
     core = Core(
         recommender=None,
-        reads=SimpleNamespace(score=part),
+        reads=SimpleNamespace(score=part.remote),
         designer=None,
         fitting_room=None,
         outgoing=None,
@@ -104,7 +104,7 @@ def test_what_fails_with_a_candidate_is_told_as_its_own(error: Exception, candid
 
     core = Core(
         recommender=None,
-        reads=SimpleNamespace(score=SimpleNamespace(remote=failing)),
+        reads=SimpleNamespace(score=failing),
         designer=None,
         fitting_room=None,
         outgoing=None,
