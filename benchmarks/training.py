@@ -1,7 +1,7 @@
 """`python -m benchmarks.training`: triplets a second of the recommender's training, and what Ray takes of it.
 
 Three ways to train the same network, in one thread each: a run on Ray Train as `python -m training.dvbpr` starts it,
-from its first report to its last, so with its checkpoints and its sheet; the same steps in a plain loop; and the way
+from its first report to its last, with two checkpoints and a sheet between; the same steps in a plain loop; and the way
 of the article's authors, who draw triplets, decode and resize both pictures of each anew, and compute in float32
 (https://github.com/kang205/DVBPR). A triplet is a shopper, an item that they bought and at least one that they did not;
 where a batch is some items with everybody who bought them, a picture serves many. Nothing is drawn beforehand.
@@ -37,7 +37,7 @@ from training.job import train
 from training.recipe import Source
 from training.runs import key
 
-STEPS = {"ray": 400, "bare": 200, "authors": 10}  # of one measurement; the first are not counted
+STEPS = {"ray": 550, "bare": 400, "authors": 10}  # of one measurement; the first are not counted
 NOT_COUNTED = 10
 AUTHORS_BATCH = 128  # triplets, as in the article
 
