@@ -17,6 +17,7 @@ from typing import Any
 from services import metrics, replies
 from services.calls import translated
 from services.core import RecommenderHandle
+from services.errors import DeadlineExceeded
 from services.messages import RecommendRequest, ScoreRequest
 from services.meters import Meters, Reading
 from services.ranking import Ranker
@@ -89,7 +90,8 @@ class CatalogueCopy:
         while True:
             copy = self._copy
             of, after = (None, 0) if copy is None else (copy.release, copy.record)
-            changes: replies.Changes = await self._recommender.changes.remote(of, after)
+            async with asyncio.timeout(STALE_S):
+                changes: replies.Changes = await self._recommender.changes.remote(of, after)
             if changes.release == self._too_large:
                 return
             if copy is None or changes.release != of:
@@ -97,7 +99,7 @@ class CatalogueCopy:
                 continue
             if changes.put or changes.dropped:
                 await asyncio.to_thread(copy.ranker.change, changes.put, changes.dropped)
-            copy.record = changes.record
+            copy.record = max(copy.record, changes.record)  # another replica may be behind the one asked before
             if not changes.more:
                 copy.told = time.monotonic()
                 return
@@ -148,7 +150,7 @@ class CatalogueCopy:
             try:
                 await self.read_on()
             except Exception as error:
-                known = translated(error)
+                known = DeadlineExceeded("no answer") if isinstance(error, TimeoutError) else translated(error)
                 if known is None:
                     pause = AGAIN_S
                     self._logger.exception("the copy of the catalogue cannot be kept up")

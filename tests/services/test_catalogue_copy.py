@@ -174,6 +174,52 @@ def test_who_was_told_of_a_change_sees_it_at_once(recommender: Recommender, sett
     asyncio.run(run())
 
 
+def test_a_replica_that_is_behind_takes_nothing_back(recommender: Recommender, settings: Settings) -> None:
+    (release,) = recommender.held
+    behind = Recommender(**{release: opened(settings, release)})
+
+    async def run() -> None:
+        copy = copy_of(recommender, settings)
+        copy.acknowledged(recommender._live.put("coat", request(77), "t")[0].number)
+        await copy.read_on()
+        copy._recommender = behind
+        await copy.read_on()
+        assert "coat" in await best(copy) and not behind.asked
+
+    asyncio.run(run())
+
+
+def test_a_recommender_that_does_not_answer_is_asked_again(
+    recommender: Recommender, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(catalogue_copy, "STALE_S", 0.05)
+    monkeypatch.setattr(catalogue_copy, "READ_ON_S", 0.01)
+    answer, asked = recommender.changes.remote, []
+
+    async def silent(*args: Any) -> Reply:
+        asked.append(args)
+        return await (asyncio.sleep(60) if len(asked) < 3 else answer(*args))
+
+    recommender.changes.remote = silent
+
+    async def run() -> None:
+        copy = CatalogueCopy(
+            recommender,
+            lambda release: tables_of(release, settings),
+            meters=Meters(),
+            traces=NoTraces(),
+            logger=LOGGER,
+        )
+        copy._begin()
+        async with asyncio.timeout(30):
+            while copy._copy is None:
+                await asyncio.sleep(0.01)
+        copy._keeping.cancel()
+
+    asyncio.run(run())
+    assert [record.message for record in caplog.records] == ["the copy of the catalogue cannot be kept up: no answer"]
+
+
 def test_the_recommender_is_asked_for_a_candidate_and_once_it_turns(
     recommender: Recommender, settings: Settings, bucket: tuple[Settings, list[str]]
 ) -> None:
