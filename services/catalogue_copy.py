@@ -33,10 +33,14 @@ STALE_S = 10.0  # since it has last answered one: what was deleted meanwhile may
 class Copy:
     """The tables of one release."""
 
-    release: str
     ranker: Ranker
     record: int = 0  # of the live catalogue: up to here it holds what has become of items
     told: float = -float("inf")  # when the Recommender has last said that there is no more
+
+    @property
+    def release(self) -> str:
+        """Its id."""
+        return self.ranker.release.id
 
 
 class CatalogueCopy:
@@ -110,7 +114,7 @@ class CatalogueCopy:
         if ranker is None:
             self._too_large = release
             return None
-        return Copy(release=release, ranker=ranker)
+        return Copy(ranker=ranker)
 
     def _read(self, method: str, asked: Any, release: str | None) -> Awaitable[Any]:
         self._begin()

@@ -11,7 +11,8 @@ from services.picture_cache import PictureCache
 from services.replies import AnyPicture, LoosePicture, StoredPicture
 
 LINKS = 20_000  # that are remembered
-GIVEN = 4  # a link is given out for this part of its life, so that whoever has followed it need not fetch again
+GIVEN = 0.25  # share of its life for which a link is given out, so that whoever has followed it need not fetch again
+GIVEN_S = 300.0  # ... and at most: credentials of a role may end sooner than what they have signed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +42,7 @@ class Outgoing:
             return self._inline(picture)
         now, life = datetime.now(UTC), timedelta(seconds=self.expires_s)
         link = self._links.get(picture.key)
-        if link is None or link.expires_at < now + life * (GIVEN - 1) / GIVEN:
+        if link is None or link.expires_at < now + life - min(GIVEN * life, timedelta(seconds=GIVEN_S)):
             if len(self._links) >= LINKS:
                 self._links.clear()
             url = self.store.signed_url(picture.key, expires_s=self.expires_s)

@@ -8,24 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from ray.exceptions import ActorDiedError
 
+from cluster.object_store import open_store
 from cluster.settings import Settings
-from fashion_nn import pictures
 from services import catalogue_copy, live_catalogue, metrics
 from services.catalogue_copy import CatalogueCopy
 from services.errors import UnknownItem
 from services.gateway import tables_of
-from services.incoming import incoming
-from services.live_catalogue import LiveCatalogue, load_live_catalogue
-from services.messages import PutItemRequest, RecommendRequest, ScoreRequest, Shopper
+from services.live_catalogue import LiveCatalogue
+from services.messages import RecommendRequest, ScoreRequest, Shopper
 from services.meters import Meters
 from services.recommender import Recommender as Replica
-from services.release_loader import fetch
 from services.replies import Reply, Work
 from services.traces import NoTraces
 from tests.services import tiny_release
+from tests.services.test_live_catalogue import opened, request
 
 LOGGER = logging.getLogger("copy")
 SHOPPER = Shopper(user_id="shopper-1")
@@ -79,15 +77,12 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, list[str
 
 
 @pytest.fixture
-def settings(bucket: tuple[Settings, list[str]], tmp_path: Path) -> Iterator[Settings]:
-    """The same bucket, with nothing recorded."""
+def settings(bucket: tuple[Settings, list[str]]) -> Iterator[Settings]:
+    """The same bucket, without anything recorded before or after the test."""
     yield bucket[0]
-    for info in list(incoming(bucket[0], Meters()).store.list("catalogue/")):
-        incoming(bucket[0], Meters()).store.delete(info.key)
-
-
-def opened(settings: Settings, release: str) -> LiveCatalogue:
-    return load_live_catalogue(fetch(settings, release), torch.device("cpu"), incoming(settings, Meters()), LOGGER)
+    store = open_store(bucket[0].bucket_url, bucket[0])
+    for info in list(store.list("catalogue/")):
+        store.delete(info.key)
 
 
 @pytest.fixture
@@ -97,11 +92,14 @@ def recommender(settings: Settings, bucket: tuple[Settings, list[str]]) -> Recom
     return Recommender(**{release: opened(settings, release)})
 
 
-def copy_of(recommender: Recommender, settings: Settings, load: Any = None) -> CatalogueCopy:
-    """One that reads on when it is told to, and not by itself."""
+def copy_of(
+    recommender: Recommender, settings: Settings, load: Any = None, *, by_itself: bool = False
+) -> CatalogueCopy:
+    """One that reads on when it is told to, or by itself."""
     loads = load or (lambda release: tables_of(release, settings))
     copy = CatalogueCopy(recommender, loads, meters=Meters(), traces=NoTraces(), logger=LOGGER)
-    copy._begin = lambda: None
+    if not by_itself:
+        copy._begin = lambda: None
     return copy
 
 
@@ -109,9 +107,10 @@ async def best(copy: CatalogueCopy, release: str | None = None) -> dict[str, flo
     return {each.item_id: each.score for each in (await copy.recommend(BEST, release=release)).offers}
 
 
-def request(hue: int) -> PutItemRequest:
-    data = pictures.encode(tiny_release.garment(hue), format="PNG")
-    return PutItemRequest(category="men-tops", picture={"data": data})
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not true():
+            await asyncio.sleep(0.01)
 
 
 def test_what_is_read_here_is_what_the_recommender_would_say(recommender: Recommender, settings: Settings) -> None:
@@ -203,17 +202,9 @@ def test_a_recommender_that_does_not_answer_is_asked_again(
     recommender.changes.remote = silent
 
     async def run() -> None:
-        copy = CatalogueCopy(
-            recommender,
-            lambda release: tables_of(release, settings),
-            meters=Meters(),
-            traces=NoTraces(),
-            logger=LOGGER,
-        )
+        copy = copy_of(recommender, settings, by_itself=True)
         copy._begin()
-        async with asyncio.timeout(30):
-            while copy._copy is None:
-                await asyncio.sleep(0.01)
+        await until(lambda: copy._copy is not None)
         copy._keeping.cancel()
 
     asyncio.run(run())
@@ -295,13 +286,8 @@ def test_it_keeps_itself_up_whatever_happens(
             raise ValueError("not a table")
         return tables_of(release, settings)
 
-    async def until(true: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
-            while not true():
-                await asyncio.sleep(0.01)
-
     async def run() -> None:
-        copy = CatalogueCopy(recommender, load, meters=Meters(), traces=NoTraces(), logger=LOGGER)
+        copy = copy_of(recommender, settings, load, by_itself=True)
         assert await best(copy)  # which begins to keep it
         await until(lambda: copy._current() is not None)
         recommender.lost = True

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from services.messages import Picture
 from services.outgoing import Outgoing
 from services.replies import StoredPicture
 
-LIFE_S = 3600
+LIFE_S = 600
 
 
 class Store:
@@ -43,6 +44,15 @@ def test_a_picture_keeps_its_link_for_a_quarter_of_its_life(links: Outgoing) -> 
         links._links["b.png"] = other.model_copy(update={"expires_at": known})
         (found,) = linked(links, "b.png")
         assert (found.url == other.url) is kept and found.expires_at >= known
+
+
+def test_a_long_life_is_not_waited_for(links: Outgoing) -> None:
+    day = replace(links, expires_s=24 * 3600)
+    (first,) = linked(day, "a.jpg")
+    for age_s, kept in ((280, True), (320, False)):
+        day._links["a.jpg"] = first.model_copy(update={"expires_at": first.expires_at - timedelta(seconds=age_s)})
+        (found,) = linked(day, "a.jpg")
+        assert (found.url == first.url) is kept
 
 
 def test_no_more_links_are_remembered_than_there_is_room_for(links: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:
