@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from fashion_nn.cagan import config as configs
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Discriminator, Generator
-from fashion_nn.cagan.step import CAGANData, CAGANStep, others_of
+from fashion_nn.cagan.step import CAGANData, CAGANStep, Shown, others_of
 from fashion_nn.datasets.picture_table import PictureTable
 from fashion_nn.datasets.problems import DataError, Problem, fatal
+from fashion_nn.datasets.sources import PictureSource
 from fashion_nn.datasets.viton import Pairs, read_pairs
 from fashion_nn.metrics.fittings import mask_iou, mean_error
 from fashion_nn.pictures import normalise
@@ -29,13 +30,14 @@ BATCH = 32  # pairs measured at once
 class PairData:
     """Pairs whose pictures decode, with their pixels; `masks` where every pair has a true one.
 
-    groups: int64 [n], the place of each pair's group among the config's.
+    shown: what `truths` learn from. groups: int64 [n], the place of each pair's group among the config's.
     """
 
     pairs: Pairs
     persons: PictureTable
     garments: PictureTable
     masks: PictureTable | None
+    shown: Shown | None
     groups: np.ndarray
     problems: tuple[Problem, ...]
 
@@ -57,7 +59,7 @@ class CAGANRecipe(Recipe):
 
     def open(self, source: Source, config: CAGANConfig) -> Parts:
         folder = pairs_folder(source.path)
-        train = open_pairs(folder, "train", source, config)
+        train = open_pairs(folder, "train", source, config, shown=config.truths)
         if len(train.pairs) < 2:
             raise fatal(folder, None, "one pair is not enough: another garment is needed to be put on")
         has_test = (folder / "test_pairs.txt").exists()
@@ -70,7 +72,8 @@ class CAGANRecipe(Recipe):
         return Summary(counts=counts, identity={}, problems=problems)
 
     def build(self, config: CAGANConfig, data: Parts, device: torch.device) -> CAGANStep:
-        return CAGANStep(config, CAGANData(data.train.persons, data.train.garments, data.train.groups), device)
+        train = data.train
+        return CAGANStep(config, CAGANData(train.persons, train.garments, train.groups, train.shown), device)
 
     def networks(self, config: CAGANConfig, data: Parts) -> dict[str, nn.Module]:
         return {"generator": Generator(config), "discriminator": Discriminator(config)}
@@ -94,23 +97,28 @@ def pairs_folder(path: Path) -> Path:
     return path / "pairs" if (path / "pairs").is_dir() else path
 
 
-def open_pairs(folder: Path, part: str, source: Source, config: CAGANConfig, *, only: str | None = None) -> PairData:
+def open_pairs(
+    folder: Path, part: str, source: Source, config: CAGANConfig, *, only: str | None = None, shown: bool = False
+) -> PairData:
     """Read one part of the pairs and letterbox its pictures to the config's size; `only` one group's. Raises DataError.
 
-    A config that names groups leaves out the pairs of others, and those without a label.
+    A config that names groups leaves out the pairs of others, and those without a label. `shown`: those without a
+    truth, too.
     """
     pairs = read_pairs(folder, part=part, on_problem=source.on_problem)
     if wanted := (only,) if only else config.groups:
         pairs = of_groups(folder, part, pairs, wanted)
+    if shown:
+        pairs = with_truths(folder, part, pairs)
     table = partial(source.table, height=config.height, width=config.width)
-    tables = [table(each) for each in (pairs.persons, pairs.garments)]
+    tables = [table(each) for each in pictures_of(pairs, shown)]
     broken = np.unique(np.concatenate([each.failed for each in tables]))
     problems = tuple(problem for each in tables for problem in each.problems)
     if len(broken) and (source.on_problem == "refuse" or len(broken) == len(pairs)):
         raise DataError(problems)
     if len(broken):
         pairs = pairs.without(broken)
-        tables = [table(each) for each in (pairs.persons, pairs.garments)]
+        tables = [table(each) for each in pictures_of(pairs, shown)]
     masks = None if None in pairs.masks else table(pairs.masks, channels=1)
     found = (*pairs.problems, *problems, *(masks.problems if masks else ()))
     groups = [config.groups.index(group) for group in pairs.groups] if config.groups else [0] * len(pairs)
@@ -119,6 +127,7 @@ def open_pairs(folder: Path, part: str, source: Source, config: CAGANConfig, *, 
         persons=tables[0],
         garments=tables[1],
         masks=masks,
+        shown=Shown(*tables[2:]) if shown else None,
         groups=np.array(groups, np.int64),
         problems=found,
     )
@@ -131,6 +140,23 @@ def of_groups(folder: Path, part: str, pairs: Pairs, wanted: tuple[str, ...]) ->
     if len(others) == len(pairs):
         raise fatal(folder / f"{part}_labels.csv", None, f"no pair of the groups {', '.join(wanted)}")
     return pairs.without(others)
+
+
+def with_truths(folder: Path, part: str, pairs: Pairs) -> Pairs:
+    """The pairs whose truth is known. Raises DataError where there is none."""
+    unknown = [place for place, truth in enumerate(pairs.truths) if truth is None]
+    if len(unknown) == len(pairs):
+        reason = "no pair has a truth, of which a config with truths learns"
+        raise fatal(folder / f"{part}_truth.csv", None, reason)
+    return pairs.without(unknown)
+
+
+def pictures_of(pairs: Pairs, shown: bool) -> list[list[PictureSource]]:
+    """Persons, garments and, where asked, wanted garments and truths."""
+    found = [pairs.persons, pairs.garments]
+    if shown:
+        found += [[truth.wanted for truth in pairs.truths], [truth.picture for truth in pairs.truths]]
+    return found
 
 
 @torch.inference_mode()

@@ -24,6 +24,14 @@ PATCHED = 0.5  # share of a batch that is also patched, where G is taught
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """Person i wears wanted[i] in truths[i]; both uint8 [n, 3, H, W] by index."""
+
+    wanted: steps.Pictures
+    truths: steps.Pictures
+
+
+@dataclass(frozen=True, slots=True)
 class CAGANData:
     """Pair i is persons[i], who wears garments[i]; both uint8 [n, 3, H, W] by index.
 
@@ -33,6 +41,7 @@ class CAGANData:
     persons: steps.Pictures
     garments: steps.Pictures
     groups: np.ndarray | None = None
+    shown: Shown | None = None  # for a config with `truths`
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ class Batch:
     """person x_i, worn y_i, wanted y_j: [B, 3, H, W]; worn_known [B, 1, 1, 1]: 0 where y_i is hidden from G.
 
     group: int64 [B], of both garments. patch [B, 4, H, W]: of the wanted garment, to be laid over (see `patches`).
-    wearer [B, 3, H, W]: who wears the wanted garment, for `transplants`.
+    wearer [B, 3, H, W]: who wears the wanted garment, for `transplants`. truth [B, 3, H, W]: x_i in y_j, for `truths`.
     """
 
     person: Tensor
@@ -50,6 +59,7 @@ class Batch:
     group: Tensor
     patch: Tensor
     wearer: Tensor
+    truth: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
@@ -93,7 +103,7 @@ class GeneratorObjective(nn.Module):
     """G's terms: adversarial through a D that receives no gradients, norms of the mask, and the cycle back.
 
     Under `taught` the picture that the way back begins with is taken as given, and a part of the batch begins with a
-    patched picture instead of a fitting: both end at a person whose picture is known.
+    patched picture instead of a fitting: both end at a person whose picture is known. Under `truths` the fitting does.
     """
 
     def __init__(self, generator: Generator, discriminator: Discriminator, config: CAGANConfig) -> None:
@@ -106,35 +116,38 @@ class GeneratorObjective(nn.Module):
         config, dtype = self.config, steps.autocast_dtype(self.config.precision, batch.person.device)
         with torch.autocast(batch.person.device.type, dtype, enabled=dtype is not None):
             fitting = self.generator(batch.person, batch.worn_shown, batch.wanted, group=batch.group)
-            person, returned = self._returned(batch, fitting, transplants=config.transplants and share == 1.0)
+            known, made = self._known(batch, fitting, transplants=config.transplants and share == 1.0)
+            ways = [fitting] if made is fitting else [fitting, made]
             verdict = self.judge(fitting.picture, batch.wanted).float()
         terms = {
             "loss/generator/adversarial": share * loss.fooled(verdict, config.adversarial),
             "loss/generator/identity": share * config.identity_weight * loss.identity(fitting.mask),
-            "loss/generator/cycle": config.cycle_weight * loss.cycle(person, returned.picture, config.colours),
+            "loss/generator/cycle": config.cycle_weight * loss.cycle(known, made.picture, config.colours),
         }
-        if config.taught:
-            whole = loss.cycle(person, returned.painted, config.colours)
+        if config.taught or config.truths:
+            whole = loss.cycle(known, made.painted, config.colours)
             terms["loss/generator/painting"] = config.cycle_weight * PAINTED * whole
         if config.structure_weight:
-            alike = loss.structure(person, returned.picture)
+            alike = loss.structure(known, made.picture)
             terms["loss/generator/structure"] = config.structure_weight * alike
         if config.total_variation_weight:
             outlines = loss.total_variation(fitting.mask)
             terms["loss/generator/total_variation"] = config.total_variation_weight * outlines
         if config.saturation_weight:
-            sure = loss.saturation(fitting.mask) + loss.saturation(returned.mask)
+            sure = sum(loss.saturation(each.mask) for each in ways)
             terms["loss/generator/saturation"] = config.saturation_weight * sure
         if config.warp:
-            region = returned.mask * (LOOKED_AT + (1 - LOOKED_AT) * returned.share)
-            carried = loss.texture(person, returned.carried, region.detach())
-            rough = sum(kind(each.flow) for kind in (roughness, folding) for each in (fitting, returned))
+            region = made.mask * (LOOKED_AT + (1 - LOOKED_AT) * made.share)
+            carried = loss.texture(known, made.carried, region.detach())
+            rough = sum(kind(each.flow) for kind in (roughness, folding) for each in ways)
             terms["loss/generator/texture"] = config.texture_weight * carried
             terms["loss/generator/roughness"] = config.roughness_weight * rough
         return sum(terms.values()), terms | {"mask/mean": fitting.mask.mean()}
 
-    def _returned(self, batch: Batch, fitting: Fitting, *, transplants: bool) -> tuple[Tensor, Fitting]:
-        """Persons, and those whom G has to turn into them again."""
+    def _known(self, batch: Batch, fitting: Fitting, *, transplants: bool) -> tuple[Tensor, Fitting]:
+        """Pictures that are known, and what G made to be like them: of fittings, by the way back, or the fittings."""
+        if self.config.truths:
+            return batch.truth, fitting
         if not self.config.taught:
             return batch.person, self.generator(fitting.picture, batch.wanted, batch.worn, group=batch.group)
         some = slice(0, max(1, round(PATCHED * len(batch.person))))
@@ -161,6 +174,8 @@ class CAGANStep(AdversarialStep):
         n, m = len(data.persons), len(data.garments)
         if n < 2 or n != m:
             raise ValueError(f"{n} persons and {m} garments: at least two pairs are needed")
+        if config.truths and data.shown is None:
+            raise ValueError("truths is True, but the data shows nobody in a second garment")
         self.data = data
         self.groups = np.zeros(n, np.int64) if data.groups is None else data.groups
         if (counts := np.bincount(self.groups))[counts > 0].min() < 2:
@@ -178,19 +193,18 @@ class CAGANStep(AdversarialStep):
         pairs = steps.epoch_indices(n, config.batch_size, config.seed, step)
         others = others_of(pairs, self.groups, random)
         known = (random.random(len(pairs)) >= config.worn_dropout).astype(np.float32)
-        person, worn, wanted = (normalise(table[rows]) for table, rows in self._tables(pairs, others))
-        wearer = normalise(self.data.persons[others]) if config.transplants else person
+        data, shown = self.data, self.data.shown
+        wanted = shown.wanted[pairs] if config.truths else data.garments[others]
+        person, worn, wanted = map(normalise, (data.persons[pairs], data.garments[pairs], wanted))
+        truth = normalise(shown.truths[pairs]) if config.truths else person
+        wearer = normalise(data.persons[others]) if config.transplants else person
         pictures = person, worn, wanted, wearer
         if config.variety:
             pictures = varied((person, wearer), (worn, wanted), config.variety, random)
         patch = patches(pictures[2], random) if config.taught else torch.zeros(len(pairs))
         mine = steps.share(np.arange(len(pairs)), rank, replicas)
         known, group = torch.from_numpy(known)[:, None, None, None], torch.from_numpy(self.groups[pairs])
-        return Batch(*(part[mine] for part in (*pictures[:3], known, group, patch, pictures[3])))
-
-    def _tables(self, pairs: np.ndarray, others: np.ndarray) -> tuple[tuple[steps.Pictures, np.ndarray], ...]:
-        """Where a batch's persons, worn and wanted garments are."""
-        return (self.data.persons, pairs), (self.data.garments, pairs), (self.data.garments, others)
+        return Batch(*(part[mine] for part in (*pictures[:3], known, group, patch, pictures[3], truth)))
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """One update of D and one of G; returns the named terms, detached."""

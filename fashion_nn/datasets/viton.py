@@ -4,6 +4,8 @@
 {part}/image/                persons
 {part}/cloth/                garments
 {part}/image-mask/           optional: where the garment is on the person, for measuring
+{part}/truth/                optional: persons again, in a garment of another pair
+{part}_truth.csv             optional: person,wanted,truth; file names in image/, cloth/ and truth/
 {part}_labels.csv            optional: name,group,label; name is the person's file name without its ending
 """
 
@@ -16,10 +18,18 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from fashion_nn.datasets.problems import OnProblem, Problem, ProblemList, fatal
-from fashion_nn.datasets.rows import headless_csv_rows, text_lines
+from fashion_nn.datasets.rows import csv_rows, headless_csv_rows, text_lines
 from fashion_nn.datasets.sources import NoPicture, PictureSource, find_picture
 
 _MASK_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """How a person really looks in another garment."""
+
+    wanted: PictureSource
+    picture: PictureSource
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -30,6 +40,7 @@ class Pairs:
     persons: list[PictureSource]
     garments: list[PictureSource]
     masks: list[PictureSource | None]  # None where there is no mask
+    truths: list[Truth | None]  # None where nobody knows
     groups: list[str] | None  # None without a labels file; "" for a pair that it leaves out
     labels: list[str] | None
     problems: tuple[Problem, ...] = ()
@@ -49,6 +60,7 @@ class Pairs:
             persons=rest(self.persons),
             garments=rest(self.garments),
             masks=rest(self.masks),
+            truths=rest(self.truths),
             groups=None if self.groups is None else rest(self.groups),
             labels=None if self.labels is None else rest(self.labels),
             problems=self.problems,
@@ -59,8 +71,8 @@ def read_pairs(folder: Path | str, *, part: str = "train", on_problem: OnProblem
     """Reads one part of the layout above. Pictures must exist; they are not decoded here.
 
     Malformed lines, pairs given twice, missing pictures and pictures outside of the folder are listed in
-    `problems` and passed by, or refused together under "refuse" (DataError). A pair that lacks only its mask
-    or its label is listed too, and stays. Raises DataError either way where the pairs file or every single
+    `problems` and passed by, or refused together under "refuse" (DataError). A pair that lacks only its mask,
+    its truth or its label is listed too, and stays. Raises DataError either way where the pairs file or every single
     pair is missing.
     """
     folder = Path(folder)
@@ -72,11 +84,13 @@ def read_pairs(folder: Path | str, *, part: str = "train", on_problem: OnProblem
         raise fatal(folder / f"{part}_pairs.txt", None, reason)
     names = [_stem(person.name) for person, _, _ in found]
     described = _read_labels(folder / f"{part}_labels.csv", {_stem(p) for p, _ in listed}, problems)
+    truths = _read_truths(folder, part, {_stem(p) for p, _ in listed}, problems)
     return Pairs(
         names=names,
         persons=[person for person, _, _ in found],
         garments=[garment for _, garment, _ in found],
         masks=[mask for _, _, mask in found],
+        truths=[truths.get(name) for name in names],
         groups=None if described is None else [described.get(name, ("", ""))[0] for name in names],
         labels=None if described is None else [described.get(name, ("", ""))[1] for name in names],
         problems=problems.settle(),
@@ -143,6 +157,25 @@ def _read_labels(path: Path, names: set[str], problems: ProblemList) -> dict[str
     for name in sorted(names - described.keys()):
         problems.add(path, None, f"no label for {name!r}; the pair stays without one")
     return described
+
+
+def _read_truths(folder: Path, part: str, names: set[str], problems: ProblemList) -> dict[str, Truth]:
+    """name -> truth; none where there is no such file."""
+    path, base = folder / f"{part}_truth.csv", folder / part
+    truths: dict[str, Truth] = {}
+    if not path.exists():
+        return truths
+    for line, (person, wanted, truth) in csv_rows(path, ("person", "wanted", "truth"), problems):
+        if (name := _stem(person)) not in names:
+            problems.add(path, line, f"no pair is called {name!r}")
+        elif name in truths:
+            problems.add(path, line, f"{name!r} has a truth already; the first one stays")
+        else:
+            try:
+                truths[name] = Truth(find_picture(base / "cloth", wanted), find_picture(base / "truth", truth))
+            except NoPicture as error:
+                problems.add(path, line, str(error))
+    return truths
 
 
 def _stem(name: str) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-VERSION = 1  # of the drawing: a new one makes finished worlds stale
+VERSION = 2  # of the drawing: a new one makes finished worlds stale
 
 LIMITS = {
     "items_per_category": (1, 1_000_000),

@@ -5,8 +5,8 @@ shoppers.json                        every shopper's stated taste and mix of cat
 pairs/{train,test}/{image,cloth,image-mask}/NAME
 pairs/{train,test}_pairs.txt         person file, garment file, one pair a line
 pairs/{train,test}_labels.csv        name,group,label
-pairs/test/truth/NAME                the person of NAME in another garment, as it truly looks
-pairs/test_truth.csv                 person,worn,wanted,truth: files in image/, cloth/, cloth/, truth/
+pairs/{train,test}/truth/NAME        the person of NAME in another garment, as it truly looks
+pairs/{train,test}_truth.csv         person,worn,wanted,truth: files in image/, cloth/, cloth/, truth/
 world.json                           the configuration
 """
 
@@ -85,8 +85,8 @@ class Site:
         return self.growing.with_name(self.growing.name + ".unfinished")
 
     def lay_out(self) -> None:
-        kinds = [f"pairs/{part}/{kind}" for part in PARTS for kind in ("image", "cloth", "image-mask")]
-        for name in ("images", "pairs/test/truth", *kinds):
+        kinds = [f"pairs/{part}/{kind}" for part in PARTS for kind in ("image", "cloth", "image-mask", "truth")]
+        for name in ("images", *kinds):
             (self.growing / name).mkdir(parents=True, exist_ok=True)
         self.unfinished.mkdir(exist_ok=True)
 
@@ -159,9 +159,8 @@ def _draw_pair(site: Site, config: WorldConfig, part: str, index: int) -> None:
     picture, mask = draw_person(this.person, this.worn, height=height)
     site.put(f"pairs/{part}/image/{this.name}.jpg", _jpeg(picture, config))
     site.put(f"pairs/{part}/image-mask/{this.name}.png", _png(mask))
-    if part == "test":
-        truth, _ = draw_person(this.person, this.wanted, height=height)
-        site.put(f"pairs/test/truth/{this.name}.jpg", _jpeg(truth, config))
+    truth, _ = draw_person(this.person, this.wanted, height=height)
+    site.put(f"pairs/{part}/truth/{this.name}.jpg", _jpeg(truth, config))
     site.put(cloth, _jpeg(draw_garment(this.worn, height=height, width=width)[0], config))
 
 
@@ -194,9 +193,8 @@ def _write_pairs(site: Site, config: WorldConfig, part: str) -> None:
     lines = [f"{one.name}.jpg {one.name}.jpg\n" for one in pairs]
     site.put(f"pairs/{part}_pairs.txt", "".join(lines).encode())
     _put_csv(site, f"pairs/{part}_labels.csv", [(one.name, "upper", one.worn.cut) for one in pairs])
-    if part == "test":
-        rows = [tuple(f"{n}.jpg" for n in (p.name, p.name, p.wanted_name, p.name)) for p in pairs]
-        _put_csv(site, "pairs/test_truth.csv", [("person", "worn", "wanted", "truth"), *rows])
+    rows = [tuple(f"{n}.jpg" for n in (p.name, p.name, p.wanted_name, p.name)) for p in pairs]
+    _put_csv(site, f"pairs/{part}_truth.csv", [("person", "worn", "wanted", "truth"), *rows])
 
 
 def _put_csv(site: Site, name: str, rows: Iterable[tuple]) -> None:

@@ -69,6 +69,27 @@ def test_broken_pictures_are_left_out_or_refused(network: str, counted: str, bro
         which.open(replace(source_of(broken, settings), on_problem="refuse"), config)
 
 
+def test_truths_are_learnt_from_where_they_are_known(data: Path, tmp_path: Path, settings: Settings) -> None:
+    which = recipe.find("cagan")
+    config = configs.override(configs.named(which.configs, "debug"), ["truths=true"])
+    with pytest.raises(DataError, match=r"train_truth\.csv: no pair has a truth"):
+        which.open(source_of(data, settings), config)
+    folder = shutil.copytree(data, tmp_path / "known")
+    (folder / "pairs" / "train" / "truth").mkdir()
+    names = [path.name for path in sorted((folder / "pairs" / "train" / "image").iterdir())]
+    garments = [path.name for path in sorted((folder / "pairs" / "train" / "cloth").iterdir())]
+    for name in names[:5]:
+        shutil.copy(folder / "pairs" / "train" / "image" / name, folder / "pairs" / "train" / "truth" / name)
+    (folder / "pairs" / "train" / "truth" / names[4]).write_bytes(b"not a picture")
+    rows = [f"{name},{garments[0]},{name}" for name in names[:5]]
+    (folder / "pairs" / "train_truth.csv").write_text("\n".join(["person,wanted,truth", *rows]))
+    found = which.open(source_of(folder, settings), config)
+    assert which.summary(found).counts["pairs"] == 4 and len(which.summary(found).problems) == 1
+    assert len(found.train.shown.truths) == len(found.train.shown.wanted) == 4
+    step = which.build(config, found, torch.device("cpu"))
+    assert all(torch.isfinite(value) for value in step(step.draw(0)).values())
+
+
 def test_the_rows_left_are_the_right_pictures(broken: Path, data: Path, settings: Settings) -> None:
     whole = open_catalogue(source_of(data, settings), size=16)
     rest = open_catalogue(source_of(broken, settings), size=16)

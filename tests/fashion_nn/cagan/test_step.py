@@ -6,11 +6,11 @@ import torch
 
 from fashion_nn.cagan import config, loss
 from fashion_nn.cagan.patches import patched
-from fashion_nn.cagan.step import CAGANData, CAGANStep, others_of
+from fashion_nn.cagan.step import CAGANData, CAGANStep, Shown, others_of
 from fashion_nn.cagan.transplants import transplanted
 from fashion_nn.metrics.similarity import ssim
 from fashion_nn.pictures import normalise
-from tests.fashion_nn.drawn import pairs_data
+from tests.fashion_nn.drawn import pairs_data, pixels
 
 FP32 = dataclasses.replace(config.debug(), precision="fp32", worn_dropout=0.0)
 
@@ -95,6 +95,7 @@ OPTIONS = (
     {"warp": True},
     {"taught": True},
     {"taught": True, "transplants": True, "structure_weight": 1.0},
+    {"truths": True, "warp": True},
     {"finish": 8},
     {"finish": 8, "warp": True, "placement": True, "last_rate_share": 0.1},
     {"adversarial": "hinge", "discriminator_norm": "spectral"},
@@ -105,8 +106,13 @@ OPTIONS = (
 
 
 def with_groups(n_pairs: int = 12) -> CAGANData:
-    data = pairs_data(n_pairs)
-    return CAGANData(data.persons, data.garments, np.arange(n_pairs) % 3 // 2)  # two of the first, one of the second
+    groups = np.arange(n_pairs) % 3 // 2  # two of the first, one of the second
+    return dataclasses.replace(with_truths(n_pairs), groups=groups)
+
+
+def with_truths(n_pairs: int = 12) -> CAGANData:
+    shown = Shown(pixels(n_pairs, 32, 32, seed=2), pixels(n_pairs, 32, 32, seed=3))
+    return dataclasses.replace(pairs_data(n_pairs), shown=shown)
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "+".join(options))
@@ -131,6 +137,31 @@ def test_a_taught_way_back_begins_with_given_pictures():
     returned = step.generator(start, shown, wanted).picture
     expected = (torch.cat([batch.person, batch.person[:2]]) - returned).abs().mean()
     torch.testing.assert_close(terms["loss/generator/cycle"], expected)
+
+
+def test_a_fitting_whose_truth_is_known_is_compared_with_it():
+    data, config = with_truths(), dataclasses.replace(FP32, truths=True, structure_weight=0.5)
+    step, passes = CAGANStep(config, data), []
+    batch = step.draw(0)
+    everybody = normalise(data.persons)
+    places = torch.stack([(everybody - person).abs().flatten(1).sum(1).argmin() for person in batch.person])
+    assert torch.equal(batch.wanted, normalise(data.shown.wanted[places]))
+    assert torch.equal(batch.truth, normalise(data.shown.truths[places]))
+    fitting = step.generator(batch.person, batch.worn, batch.wanted)
+    step.generator.register_forward_hook(lambda *_: passes.append(1))
+    _, terms = step.on_generator(batch)
+    assert passes == [1], "no way back"
+    torch.testing.assert_close(terms["loss/generator/cycle"], (batch.truth - fitting.picture).abs().mean())
+    torch.testing.assert_close(terms["loss/generator/structure"], 0.5 * loss.structure(batch.truth, fitting.picture))
+
+
+def test_truths_have_to_be_there_and_stay_as_they_are():
+    config = dataclasses.replace(FP32, truths=True)
+    with pytest.raises(ValueError, match="truths is True, but the data shows nobody in a second garment"):
+        CAGANStep(config, pairs_data())
+    for option in ({"taught": True}, {"variety": 0.5}):
+        with pytest.raises(ValueError, match="but truths is True"):
+            dataclasses.replace(config, **option)
 
 
 def test_a_way_back_begins_without_traces_once_the_masks_are_learnt():

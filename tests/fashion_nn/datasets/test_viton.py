@@ -1,5 +1,6 @@
 """The layout of VITON: pairs, masks and labels, and what is missing of them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,44 @@ def test_masks_and_labels_are_optional(folder):
     (folder / "train_labels.csv").unlink()
     pairs = read_pairs(folder, on_problem="refuse")
     assert pairs.masks == [None] * 3 and pairs.groups is None and pairs.labels is None
+
+
+@pytest.fixture
+def known(folder: Path) -> Path:
+    """The same with persons in second garments: two of three."""
+    (folder / "train" / "truth").mkdir()
+    for name in ("1", "3"):
+        shutil.copy(folder / "train" / "image" / f"{name}.jpg", folder / "train" / "truth" / f"{name}.jpg")
+    write(folder, "train_truth.csv", "person,wanted,truth", "1.jpg,2.jpg,1.jpg", "3.jpg,1.jpg,3.jpg")
+    return folder
+
+
+def test_truths_are_optional_for_every_pair(known):
+    pairs = read_pairs(known, on_problem="refuse")
+    first, none, last = pairs.truths
+    assert (first.wanted.name, first.picture.name) == ("2.jpg", "1.jpg")
+    assert none is None and last.wanted.name == "1.jpg"
+    assert pairs.without([0]).truths == [None, last]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("4.jpg,1.jpg,1.jpg", "no pair is called '4'"),
+        ("1.jpg,3.jpg,1.jpg", "'1' has a truth already; the first one stays"),
+        ("2.jpg,4.jpg,1.jpg", "no file '4.jpg'"),
+        ("2.jpg,1.jpg,2.jpg", "no file '2.jpg'"),
+        ("2.jpg,1.jpg,../image/2.jpg", "points outside of"),
+        ("2.jpg,1.jpg", "2 fields where the header has 3"),
+    ],
+)
+def test_what_is_wrong_with_a_truth_is_listed_and_the_pair_stays(known, line, reason):
+    with (known / "train_truth.csv").open("a") as file:
+        file.write(line + "\n")
+    pairs = read_pairs(known)
+    (problem,) = listed(pairs)
+    assert problem.startswith("train_truth.csv:4: ") and reason in problem
+    assert pairs.names == ["1", "2", "3"] and pairs.truths[1] is None
 
 
 def test_labels_may_have_a_header(folder):

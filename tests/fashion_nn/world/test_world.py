@@ -49,6 +49,7 @@ def test_the_pairs_read_without_a_problem(small):
         pairs = read_pairs(small / "pairs", part=part, on_problem="refuse")
         assert len(pairs.names) == count
         assert all(mask is not None for mask in pairs.masks)
+        assert [truth.picture.name for truth in pairs.truths] == [f"{name}.jpg" for name in pairs.names]
         for name in pairs.names:
             stem = Path(name).stem
             for file in (f"image/{stem}.jpg", f"cloth/{stem}.jpg", f"image-mask/{stem}.png"):
@@ -56,10 +57,11 @@ def test_the_pairs_read_without_a_problem(small):
                     assert picture.size == (48, 64)
 
 
-def test_truths_show_the_person_in_the_wanted_garment(small):
-    truths = rows(small / "pairs" / "test_truth.csv")
-    assert len(truths) == SMALL.pairs_test
-    folder = small / "pairs" / "test"
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_truths_show_the_person_in_the_wanted_garment(small, part):
+    truths = rows(small / "pairs" / f"{part}_truth.csv")
+    assert len(truths) == SMALL.pairs(part)
+    folder = small / "pairs" / part
     for row in truths:
         worn, truth = (
             np.asarray(Image.open(folder / p), float) for p in (f"image/{row['person']}", f"truth/{row['truth']}")
