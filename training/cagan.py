@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cluster.object_store import ObjectStore
 from fashion_nn.cagan import config as configs
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Discriminator, Generator
@@ -20,8 +21,11 @@ from fashion_nn.datasets.viton import Pairs, read_pairs
 from fashion_nn.metrics.fittings import mask_iou, mean_error
 from fashion_nn.pictures import normalise
 from fashion_nn.steps import generator_of
+from training import runs
 from training.command import main
+from training.errors import TrainingError
 from training.recipe import Recipe, Source, Summary
+from training.trained import Trained, generator_identity, load
 
 BATCH = 32  # pairs measured at once
 
@@ -44,10 +48,11 @@ class PairData:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Pairs to learn from, and pairs to measure on where there are any."""
+    """Pairs to learn from, pairs to measure on where there are any, and the run to begin with if one is named."""
 
     train: PairData
     test: PairData | None
+    start: Trained | None = None
 
 
 class CAGANRecipe(Recipe):
@@ -58,22 +63,28 @@ class CAGANRecipe(Recipe):
     columns = ("person", "worn", "wanted", "mask", "result")
 
     def open(self, source: Source, config: CAGANConfig) -> Parts:
+        start = begun(source.store, config) if config.start else None
         folder = pairs_folder(source.path)
         train = open_pairs(folder, "train", source, config, shown=config.truths)
         if len(train.pairs) < 2:
             raise fatal(folder, None, "one pair is not enough: another garment is needed to be put on")
         has_test = (folder / "test_pairs.txt").exists()
-        return Parts(train, open_pairs(folder, "test", source, config) if has_test else None)
+        return Parts(train, open_pairs(folder, "test", source, config) if has_test else None, start)
 
     def summary(self, data: Parts) -> Summary:
         parts = [part for part in (data.train, data.test) if part]
         counts = {"pairs": len(data.train.pairs), "test pairs": len(data.test.pairs) if data.test else 0}
         problems = tuple(problem for part in parts for problem in part.problems)
-        return Summary(counts=counts, identity={}, problems=problems)
+        identity = {"start": generator_identity(data.start)} if data.start else {}
+        return Summary(counts=counts, identity=identity, problems=problems)
 
     def build(self, config: CAGANConfig, data: Parts, device: torch.device) -> CAGANStep:
         train = data.train
-        return CAGANStep(config, CAGANData(train.persons, train.garments, train.groups, train.shown), device)
+        step = CAGANStep(config, CAGANData(train.persons, train.garments, train.groups, train.shown), device)
+        if data.start:
+            step.generator.load_state_dict(data.start.state["average"])
+            step.average.network.load_state_dict(data.start.state["average"])
+        return step
 
     def networks(self, config: CAGANConfig, data: Parts) -> dict[str, nn.Module]:
         return {"generator": Generator(config), "discriminator": Discriminator(config)}
@@ -90,6 +101,17 @@ class CAGANRecipe(Recipe):
         parts = [measured(step, data.test, np.arange(cut, min(cut + BATCH, len(data.test.pairs)))) for cut in cuts]
         names = parts[0].keys()
         return {f"test/{name}": float(torch.cat([part[name] for part in parts]).nanmean()) for name in names}
+
+
+def begun(store: ObjectStore, config: CAGANConfig) -> Trained:
+    """The finished run that the config begins with. Raises TrainingError where its weights do not fit, StoreError."""
+    start = load(store, runs.finished(store, config.start, "cagan"))
+    try:
+        Generator(config).load_state_dict(start.state["average"])
+    except RuntimeError as error:
+        _, first, *_ = str(error).splitlines()  # after a line that says nothing, all that does not fit
+        raise TrainingError(f"start is {config.start!r}, whose generator has another shape: {first.strip()}") from error
+    return start
 
 
 def pairs_folder(path: Path) -> Path:

@@ -43,6 +43,7 @@ class CAGANConfig:
     discriminator_norm, penalty_weight: two ways to keep D from being steeper than G can follow. Instance normalisation
     hides how strong a colour is; spectral does not.
     variety: for few pairs: share of them that is mirrored, relit, moved (see `variety`).
+    start: a finished run with whose generator this one begins: what drawn persons taught it serves photographs, too.
     warm_up: the adversarial term and L_id grow over the first steps, so that a taught G can paint before it is judged.
     average_decay: what is kept for use is a moving average of G; 0 keeps the last weights, as the article does.
     """
@@ -77,6 +78,7 @@ class CAGANConfig:
     penalised_every: int = 16  # steps
     worn_dropout: float = 0.0  # share of pairs whose worn garment is blanked; above 0 it may be missing at inference
     variety: float = 0.0
+    start: str = ""  # a run's name; empty: from noise
     warm_up: int = 0  # steps
 
     batch_size: int = 16  # pairs, over all workers

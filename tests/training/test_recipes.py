@@ -90,6 +90,21 @@ def test_truths_are_learnt_from_where_they_are_known(data: Path, tmp_path: Path,
     assert all(torch.isfinite(value) for value in step(step.draw(0)).values())
 
 
+def test_a_fitting_network_begins_with_another_runs_weights(data: Path, settings: Settings) -> None:
+    which, source = recipe.find("cagan"), source_of(data, settings)
+    config = configs.override(configs.named(which.configs, "debug"), [f"start={RUNS['cagan']}", "seed=1"])
+    with pytest.raises(TrainingError, match="there is no run 'cagan-1'"):
+        which.open(source, config)
+    earlier = finish("cagan", data, settings).average.network.state_dict()
+    found = which.open(source, config)
+    step = which.build(config, found, torch.device("cpu"))
+    for network in (step.generator, step.average.network):
+        assert all(torch.equal(weights, earlier[name]) for name, weights in network.state_dict().items())
+    assert which.summary(found).identity["start"][:2] == ["cagan-1", "step 10"]
+    with pytest.raises(TrainingError, match=r"start is 'cagan-1', whose generator has another shape: .*size mismatch"):
+        which.open(source, replace(config, generator_width=16))
+
+
 def test_the_rows_left_are_the_right_pictures(broken: Path, data: Path, settings: Settings) -> None:
     whole = open_catalogue(source_of(data, settings), size=16)
     rest = open_catalogue(source_of(broken, settings), size=16)
