@@ -5,7 +5,6 @@ import functools
 import gc
 import inspect
 import logging
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -136,11 +135,15 @@ async def test_nothing_is_lost_from_one_release_to_the_next_and_back(
     settings: Settings, releases: ReleaseStore, published: list[str]
 ) -> None:
     first, second, _ = published
-    told: list[str] = []
+    asked = 0
+    told: list[tuple[int, str]] = []  # the number of a request, and the release that answered it
 
     async def ask_on(core: Core) -> None:
+        nonlocal asked
         while True:
-            told.append(await designed(core))
+            asked += 1
+            number = asked
+            told.append((number, await designed(core)))
 
     async with standing(settings, releases) as core:
         asking = [asyncio.create_task(ask_on(core)) for _ in range(3)]
@@ -150,13 +153,13 @@ async def test_nothing_is_lost_from_one_release_to_the_next_and_back(
             else:
                 releases.roll_back()
             await until(lambda promoted=promoted: served(core) == {promoted})
-            begun = len(told) + len(asking)  # those under way may have begun with the other
-            await until(lambda begun=begun: len(told) > begun + 10)
-            assert set(told[begun:]) == {promoted}
+            before = asked  # those under way may have begun with the other
+            await until(lambda before=before: sum(number > before for number, _ in told) > 10)
+            assert {release for number, release in told if number > before} == {promoted}
         assert not any(task.done() for task in asking)  # each goes on: none has failed
         for task in asking:
             task.cancel()
-    assert set(Counter(told)) == {first, second}
+    assert {release for _, release in told} == {first, second}
 
 
 @in_a_loop
