@@ -39,9 +39,9 @@ class Caller:
     turning_s: float = 15.0  # for all deployments to load the same release, which takes the Designer longest
     meters: Meters = field(default_factory=Meters)
 
-    def within(self, timeout_s: float | None) -> "Caller":
-        """The same for one whose own patience ends sooner; None for one who did not say."""
-        return self if timeout_s is None or timeout_s >= self.timeout_s else replace(self, timeout_s=timeout_s)
+    def within(self, timeout_s: float) -> "Caller":
+        """The same for one whose own patience ends sooner."""
+        return self if timeout_s >= self.timeout_s else replace(self, timeout_s=timeout_s)
 
     async def __call__(
         self,

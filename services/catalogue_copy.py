@@ -67,8 +67,23 @@ class CatalogueCopy:
         self._keeping: asyncio.Task[None] | None = None
         meters.read_from(self._readings)
 
+    def at_hand(self, call: str, asked: Any, *, release: str | None) -> replies.Reply | None:
+        """A reply that keeps nobody waiting; None where that call is to be made. Raises what the call raises.
+
+        release: which one to use, here as below; None for the one that serves.
+        """
+        self._begin()
+        copy = self._usable(release)
+        if copy is None or not at_once(copy.ranker, asked):
+            return None
+        self._meters.count(metrics.READS, "copy")
+        asked_ns = time.time_ns()
+        reply: replies.Reply = getattr(copy.ranker, call)(asked)
+        self._traces.worked(asked_ns, reply.work.compute_ms)
+        return reply
+
     def score(self, request: ScoreRequest, *, release: str | None) -> Awaitable[replies.Scores]:
-        """See `Ranker.score`. release: which one to use, here as below; None for the one that serves."""
+        """See `Ranker.score`."""
         return self._read("score", request, release)
 
     def recommend(self, request: RecommendRequest, *, release: str | None) -> Awaitable[replies.Offers]:
@@ -116,28 +131,24 @@ class CatalogueCopy:
             return None
         return Copy(ranker=ranker)
 
-    def _read(self, method: str, asked: Any, release: str | None) -> Awaitable[Any]:
+    def _read(self, call: str, asked: Any, release: str | None) -> Awaitable[Any]:
         self._begin()
-        copy = self._current()
-        here = copy is not None and release in (None, copy.release)
-        self._meters.count(metrics.READS, "copy" if here else "recommender")
-        if here:
-            return self._answered(getattr(copy.ranker, method), asked, at_once=at_once(copy.ranker, asked))
-        return getattr(self._recommender, method).remote(asked, release=release)
+        copy = self._usable(release)
+        self._meters.count(metrics.READS, "recommender" if copy is None else "copy")
+        if copy is None:
+            return getattr(self._recommender, call).remote(asked, release=release)
+        return self._answered(getattr(copy.ranker, call), asked)
 
-    def _current(self) -> Copy | None:
-        """The copy, if nobody can know better."""
+    def _usable(self, release: str | None) -> Copy | None:
+        """The copy, if it is of that release and nobody can know better."""
         copy = self._copy
         if copy is None or copy.record < self._acknowledged or time.monotonic() > copy.told + STALE_S:
             return None
-        return copy
+        return copy if release in (None, copy.release) else None
 
-    async def _answered(self, method: Callable[[Any], replies.Reply], asked: Any, *, at_once: bool) -> replies.Reply:
+    async def _answered(self, method: Callable[[Any], replies.Reply], asked: Any) -> replies.Reply:
         asked_ns = time.time_ns()
-        if at_once:
-            reply = method(asked)
-        else:
-            reply = await asyncio.get_running_loop().run_in_executor(self._thread, method, asked)
+        reply = await asyncio.get_running_loop().run_in_executor(self._thread, method, asked)
         self._traces.worked(asked_ns, reply.work.compute_ms)
         return reply
 

@@ -72,7 +72,7 @@ class Cells:
         if len(self._fresh) >= FRESH:
             self._file(rows)
 
-    def best(self, query: Floats, k: int, rows: Floats, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def best(self, query: Floats, k: int, rows: Floats, allowed: NDArray[np.bool_]) -> list[int]:
         """The k rows of [n, D] with the largest products among those `allowed` [n], the largest first."""
         count = int(np.count_nonzero(allowed))
         probes = self.probes(count / len(rows))
@@ -83,7 +83,7 @@ class Cells:
             if len(candidates) < min(k, count):  # the cells that were searched hold too few
                 candidates = np.flatnonzero(allowed)
         scores = rows[candidates] @ query
-        return candidates[largest(scores, k)]
+        return candidates[largest(scores, k)].tolist()
 
     def _candidates(self, query: Floats, count: int, probes: int, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
         fresh = np.fromiter(self._fresh, np.int64, len(self._fresh))
@@ -138,4 +138,4 @@ def largest(values: NDArray[np.floating], k: int) -> list[int]:
     """Positions of the k largest values, the largest first; equal ones in their order."""
     k = min(k, len(values))
     near = np.argpartition(-values, k - 1)[:k] if k else np.empty(0, dtype=np.int64)
-    return [int(at) for at in near[np.lexsort((near, -values[near]))]]
+    return near[np.lexsort((near, -values[near]))].tolist()

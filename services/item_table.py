@@ -48,14 +48,16 @@ class ItemTable:
         categories = np.unique(self.category[self.shown])
         self.cells = Cells(self.looks, queries, [self.category == each for each in categories])
 
-    def best(self, query: Floats, k: int, allowed: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats]:
-        """The k of the rows `allowed` [n] with the largest products with a query [L], best first; their products."""
+    def best(self, query: Floats, k: int, allowed: NDArray[np.bool_]) -> list[tuple[int, float]]:
+        """The k of the rows `allowed` [n] with the largest products with a query [L], best first, each with its own."""
+        looks = self.looks
         if self.cells is not None:
-            rows = self.cells.best(query, k, self.looks, allowed)
+            rows = self.cells.best(query, k, looks, allowed)
         else:
-            scores = np.where(allowed, self.looks @ query, -np.inf)
-            rows = np.array(largest(scores, min(k, int(np.count_nonzero(allowed)))), dtype=np.int64)
-        return rows, self.looks[rows] @ query
+            scores = looks @ query
+            scores[~allowed] = -np.inf
+            rows = largest(scores, min(k, int(np.count_nonzero(allowed))))
+        return list(zip(rows, (looks[rows] @ query).tolist(), strict=True)) if rows else []
 
     @property
     def looks(self) -> Floats:

@@ -152,7 +152,7 @@ class RecommendRequest(Request):
     category: Identity | None = None
     k: int = Field(10, ge=1, le=100)
     exclude_bought: bool = Field(True, description="leave out what the shopper bought, or likes")
-    filters: Filters = Filters()
+    filters: Filters = Field(default_factory=Filters)
 
 
 class DesignRequest(Request):
@@ -239,7 +239,7 @@ class FittingRequest(Request):
     category: Identity | None = Field(None, description="needed where the source is design")
     k: int = Field(1, ge=1, le=8)
     exclude_bought: bool = True
-    filters: Filters = Filters()
+    filters: Filters = Field(default_factory=Filters)
     restarts: Restarts = ENOUGH
     starts: Starts = None
     steps: Steps = 20

@@ -1,9 +1,11 @@
 """Pictures on their way out: expiring signed URLs of what the bucket holds, or the bytes inline."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from cluster.object_store import ObjectStore, content_type_of
 from services.messages import Picture
@@ -23,7 +25,7 @@ class Outgoing:
     cache: PictureCache
     expires_s: int
     signs: bool = True
-    _links: dict[str, Picture] = field(default_factory=dict, init=False, repr=False)  # by their keys
+    _links: dict[str, "Link"] = field(default_factory=dict, init=False, repr=False)  # by their keys
 
     async def pictures(self, pictures: Iterable[AnyPicture], *, inline: bool) -> list[Picture]:
         """One answer's pictures, in their order. Raises StoreError."""
@@ -37,15 +39,35 @@ class Outgoing:
             return Picture(media_type=picture.media_type, data=picture.data)
         return Picture(media_type=content_type_of(picture.key), data=self.cache.get(picture.key))
 
+    def remembered(self, pictures: Iterable[AnyPicture]) -> list[Picture] | None:
+        """Links that are still given out, without a look at the store; None unless there is one to every picture."""
+        now, found = time.time(), []
+        for each in pictures:
+            link = self._links.get(each.key) if isinstance(each, StoredPicture) else None
+            if link is None or now >= link.given_until:
+                return None
+            found.append(link.picture)
+        return found
+
     def _linked(self, picture: AnyPicture) -> Picture:
         if not isinstance(picture, StoredPicture):
             return self._inline(picture)
-        now, life = datetime.now(UTC), timedelta(seconds=self.expires_s)
-        link = self._links.get(picture.key)
-        if link is None or link.expires_at < now + life - min(GIVEN * life, timedelta(seconds=GIVEN_S)):
+        now, link = time.time(), self._links.get(picture.key)
+        if link is None or now >= link.given_until:
             if len(self._links) >= LINKS:
                 self._links.clear()
-            url = self.store.signed_url(picture.key, expires_s=self.expires_s)
-            link = Picture(media_type=content_type_of(picture.key), url=url, expires_at=now + life)
-            self._links[picture.key] = link
-        return link
+            link = self._links[picture.key] = self._signed(picture.key, now)
+        return link.picture
+
+    def _signed(self, key: str, now: float) -> "Link":
+        url = self.store.signed_url(key, expires_s=self.expires_s)
+        expires_at = datetime.fromtimestamp(now + self.expires_s, UTC)
+        picture = Picture(media_type=content_type_of(key), url=url, expires_at=expires_at)
+        return Link(picture, now + min(GIVEN * self.expires_s, GIVEN_S))
+
+
+class Link(NamedTuple):
+    """A picture's signed URL, and until when it is given out, in seconds since the epoch."""
+
+    picture: Picture
+    given_until: float

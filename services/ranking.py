@@ -10,6 +10,7 @@ from threading import Lock
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -29,13 +30,30 @@ ASKED = 64  # tastes by which it is found how many cells are to be searched
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shoppers:
-    """The shoppers of a release, their tastes [U, L] and what they bought (lists of item ids)."""
+    """The shoppers of a release, their tastes [U, L] and what they bought."""
 
     position: dict[str, int]
     tastes: Floats
-    bought: pa.ChunkedArray
+    bought: "Purchases"
     usual_length: float  # median ‖θ‖
     usual: Usual | None  # how tastes are; none where too few say
+
+
+class Purchases:
+    """What each shopper bought, as numbers of items: an id is kept once, however often it was bought."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        """column: a list of item ids for each shopper."""
+        lists = column.combine_chunks()
+        ids = lists.flatten().dictionary_encode()
+        self._item_ids: list[str] = ids.dictionary.to_pylist()
+        self._items = ids.indices.to_numpy()
+        self._ends = np.cumsum(pc.fill_null(pc.list_value_length(lists), 0).to_numpy())
+
+    def of(self, shopper: int) -> list[str]:
+        """The items that shopper number `shopper` bought."""
+        begins = self._ends[shopper - 1] if shopper else 0
+        return [self._item_ids[item] for item in self._items[begins : self._ends[shopper]].tolist()]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +110,7 @@ class Ranker:
         began = time.perf_counter()
         with self._lock:
             best = self.catalogue.best(self._vector(request.shopper), request.k, self._allowed(request))
-            offers = tuple(self._offer(int(at), float(score)) for at, score in zip(*best, strict=True))
+            offers = tuple(self._offer(at, score) for at, score in best)
         return Offers(offers=offers, release=self.release.id, work=_since(began))
 
     def item(self, item_id: str) -> Offers:
@@ -176,7 +194,7 @@ class Ranker:
     def _bought(self, shopper: Shopper) -> Iterable[str]:
         if shopper.user_id is None:
             return shopper.likes or []
-        return self.shoppers.bought[self._known(shopper.user_id)].as_py() or []
+        return self.shoppers.bought.of(self._known(shopper.user_id))
 
     def _found(self, item_ids: Iterable[str]) -> list[int]:
         position = self.catalogue.position
@@ -219,7 +237,7 @@ def load_ranker(release: Release, *, cells_above: int | None = None) -> Ranker:
         shoppers=Shoppers(
             position={user_id: at for at, user_id in enumerate(user_ids)},
             tastes=tastes,
-            bought=users["bought"],
+            bought=Purchases(users["bought"]),
             usual_length=float(np.median(np.linalg.norm(tastes, axis=1))) if len(tastes) else np.inf,
             usual=usual_among(tastes, release),
         ),

@@ -21,7 +21,7 @@ class Work:
         return Work(compute_ms=self.compute_ms + other.compute_ms, encode_ms=self.encode_ms + other.encode_ms)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class StoredPicture:
     """A picture in the bucket."""
 
@@ -77,7 +77,7 @@ class Scores(Reply):
     scores: tuple[float, ...]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class OfferedItem:
     """A catalogue entry, with a score where a shopper was named."""
 

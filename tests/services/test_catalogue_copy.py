@@ -119,6 +119,7 @@ def test_what_is_read_here_is_what_the_recommender_would_say(recommender: Recomm
     async def run() -> None:
         copy = copy_of(recommender, settings)
         reads = ((copy.recommend, BEST), (copy.score, score), (copy.item, "item-05"))
+        assert copy.at_hand("recommend", BEST, release=None) is None
         first = [await read(asked, release=None) for read, asked in reads]
         assert [name for name, _ in recommender.asked] == ["recommend", "score", "item"]
         await copy.read_on()
@@ -130,6 +131,31 @@ def test_what_is_read_here_is_what_the_recommender_would_say(recommender: Recomm
         assert told == {"copy": 3, "recommender": 3}
         with pytest.raises(UnknownItem):
             await copy.item("no such item", release=None)
+
+    asyncio.run(run())
+
+
+def test_at_hand_is_what_keeps_nobody_waiting(
+    recommender: Recommender, settings: Settings, bucket: tuple[Settings, list[str]]
+) -> None:
+    first, other = bucket[1]
+    asked = ScoreRequest(shopper=SHOPPER, items=["item-00"])
+    somebody_new = ScoreRequest(shopper=Shopper(likes=["item-03"]), items=["item-00"])
+
+    async def run() -> None:
+        copy = copy_of(recommender, settings)
+        await copy.read_on()
+        for release in (None, first):
+            reply = copy.at_hand("score", asked, release=release)
+            assert reply.scores == (await copy.score(asked, release=release)).scores and reply.release == first
+        assert copy.at_hand("item", "item-05", release=None).offers[0].item_id == "item-05"
+        with pytest.raises(UnknownItem):
+            copy.at_hand("item", "no such item", release=None)
+        assert copy.at_hand("score", asked, release=other) is None
+        assert copy.at_hand("score", somebody_new, release=None) is None  # whose taste takes a while
+        copy.acknowledged(copy._copy.record + 1)
+        assert copy.at_hand("score", asked, release=None) is None
+        assert not recommender.asked
 
     asyncio.run(run())
 
@@ -289,7 +315,7 @@ def test_it_keeps_itself_up_whatever_happens(
     async def run() -> None:
         copy = copy_of(recommender, settings, load, by_itself=True)
         assert await best(copy)  # which begins to keep it
-        await until(lambda: copy._current() is not None)
+        await until(lambda: copy._usable(None) is not None)
         recommender.lost = True
         await until(lambda: "being replaced" in caplog.text)
         assert await best(copy) and len(recommender.asked) == 1

@@ -82,19 +82,19 @@ def test_nothing_is_allowed(rows: Floats):
 def test_what_changes_is_found_by_its_new_value_alone(rows: Floats, changes: int):
     ours = Cells(rows, asked(50))
     (query,) = asked(1, seed=6)
-    was = [int(at) for at in ours.best(query, changes, rows, everything(rows))]
+    was = ours.best(query, changes, rows, everything(rows))
     for at in was:
         rows[at] = -rows[at]
         ours.put(at, rows)
     grown = np.concatenate([rows, 9 * query[None], 8 * query[None]]).astype(np.float32)
     for at in (ROWS, ROWS + 1):
         ours.put(at, grown)
-    found = ours.best(query, 10, grown, everything(grown)).tolist()
+    found = ours.best(query, 10, grown, everything(grown))
     assert found[:2] == [ROWS, ROWS + 1]
     assert not set(found) & set(was)
     for at in was:
-        assert ours.best(-query, 100, grown, everything(grown)).tolist().count(at) <= 1
-    assert set(was[:1]) <= set(ours.best(-query, ROWS // 2, grown, everything(grown)).tolist())
+        assert ours.best(-query, 100, grown, everything(grown)).count(at) <= 1
+    assert set(was[:1]) <= set(ours.best(-query, ROWS // 2, grown, everything(grown)))
 
 
 def test_the_largest_of_equal_values_are_the_first():

@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
+import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from services import outgoing
 from services.messages import Picture
 from services.outgoing import Outgoing
-from services.replies import StoredPicture
+from services.replies import LoosePicture, StoredPicture
 
 LIFE_S = 600
 
@@ -35,24 +36,28 @@ def linked(links: Outgoing, *keys: str) -> list[Picture]:
     return asyncio.run(links.pictures([StoredPicture(key=key) for key in keys], inline=False))
 
 
-def test_a_picture_keeps_its_link_for_a_quarter_of_its_life(links: Outgoing) -> None:
+@pytest.mark.parametrize(("life_s", "given_s"), [(LIFE_S, LIFE_S / 4), (24 * 3600, 300)])
+def test_a_picture_keeps_its_link_for_a_quarter_of_its_life_and_five_minutes_at_most(
+    links: Outgoing, monkeypatch: pytest.MonkeyPatch, life_s: int, given_s: float
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(outgoing, "time", SimpleNamespace(time=lambda: now))
+    links = replace(links, expires_s=life_s)
     first, other, again = linked(links, "a.jpg", "b.png", "a.jpg")
-    assert first.url == again.url == f"https://shop/a.jpg?0&{LIFE_S}" and other.media_type == "image/png"
-    assert LIFE_S - 60 < (first.expires_at - datetime.now(UTC)).total_seconds() <= LIFE_S
-    for left_s, kept in ((0.76 * LIFE_S, True), (0.74 * LIFE_S, False)):
-        known = datetime.now(UTC) + timedelta(seconds=left_s)
-        links._links["b.png"] = other.model_copy(update={"expires_at": known})
-        (found,) = linked(links, "b.png")
-        assert (found.url == other.url) is kept and found.expires_at >= known
+    assert first.url == again.url == f"https://shop/a.jpg?0&{life_s}" and other.media_type == "image/png"
+    assert first.expires_at == datetime.fromtimestamp(now + life_s, UTC)
+    wanted = [StoredPicture(key="a.jpg"), StoredPicture(key="b.png")]
+    now += given_s - 1
+    assert linked(links, "a.jpg") == [first] and links.remembered(wanted) == [first, other]
+    now += 2
+    assert links.remembered(wanted) is None
+    (anew,) = linked(links, "a.jpg")
+    assert anew.url != first.url and anew.expires_at == datetime.fromtimestamp(now + life_s, UTC)
+    assert links.remembered(wanted[:1]) == [anew] and links.remembered(wanted) is None
 
 
-def test_a_long_life_is_not_waited_for(links: Outgoing) -> None:
-    day = replace(links, expires_s=24 * 3600)
-    (first,) = linked(day, "a.jpg")
-    for age_s, kept in ((280, True), (320, False)):
-        day._links["a.jpg"] = first.model_copy(update={"expires_at": first.expires_at - timedelta(seconds=age_s)})
-        (found,) = linked(day, "a.jpg")
-        assert (found.url == first.url) is kept
+def test_what_is_kept_nowhere_has_no_link(links: Outgoing) -> None:
+    assert links.remembered([LoosePicture(data=b"x", media_type="image/png")]) is None
 
 
 def test_no_more_links_are_remembered_than_there_is_room_for(links: Outgoing, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,13 @@
 """Ranking over the tables of a release, against the same by hand."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from services.errors import BadInput, UnknownItem, UnknownShopper
 from services.item_table import HEADROOM, Entry
 from services.messages import RecommendRequest, ScoreRequest, Shopper
-from services.ranking import Ranker, load_ranker
+from services.ranking import Purchases, Ranker, load_ranker
 from services.release_loader import fetch
 from tests.services.tiny_release import ITEMS
 
@@ -148,3 +149,9 @@ def test_one_more_item_does_not_copy_the_table(changing: Ranker) -> None:
         places.add(changing.catalogue.looks.__array_interface__["data"][0])
     assert len(places) <= 4 and len(changing.catalogue.position) == ITEMS + 3 * HEADROOM
     np.testing.assert_array_equal(changing.catalogue.looks[-1], taste)
+
+
+def test_purchases_of_shoppers_who_bought_nothing_are_none() -> None:
+    chunks = [[["a", "b"], [], None], [["b"], ["c", "a", "b"]]]
+    bought = Purchases(pa.chunked_array([pa.array(chunk, pa.list_(pa.string())) for chunk in chunks]))
+    assert [bought.of(shopper) for shopper in range(5)] == [["a", "b"], [], [], ["b"], ["c", "a", "b"]]

@@ -16,6 +16,7 @@ from services.errors import ServiceError, TurningRelease, UnknownItem, fault
 from services.messages import ScoreRequest, Shopper
 from services.replies import Scores, Work
 from services.trials import FollowedTrials, chosen, named
+from tests.services.near import Asked
 
 LOGGER = logging.getLogger("test")
 PEOPLE = [f"shopper-{at}" for at in range(4000)]
@@ -84,7 +85,7 @@ def test_a_candidate_that_is_not_held_yet_costs_another_try_and_no_failure(
     part = Part(*held)
     core = Core(
         recommender=None,
-        reads=SimpleNamespace(score=part.remote),
+        reads=Asked(SimpleNamespace(score=part)),
         designer=None,
         fitting_room=None,
         outgoing=None,
@@ -99,12 +100,13 @@ def test_a_candidate_that_is_not_held_yet_costs_another_try_and_no_failure(
 @pytest.mark.parametrize("error", [ZeroDivisionError("a fault"), UnknownItem("no such item")])
 @pytest.mark.parametrize("candidate", ["new", None])
 def test_what_fails_with_a_candidate_is_told_as_its_own(error: Exception, candidate: str | None) -> None:
-    async def failing(request: Any, *, release: str | None) -> Scores:
-        raise error
+    class Failing:
+        async def remote(self, request: Any, *, release: str | None) -> Scores:
+            raise error
 
     core = Core(
         recommender=None,
-        reads=SimpleNamespace(score=failing),
+        reads=Asked(SimpleNamespace(score=Failing())),
         designer=None,
         fitting_room=None,
         outgoing=None,

@@ -4,7 +4,8 @@ The latent engine climbs the model's score, as it does when it serves: from the 
 counts are the best designs that differ. Here the same shopper's true utility (`fashion_nn.world.tastes`) is read off
 the pictures on the way, beside that of random generated items and of as many items of the catalogue, the best as the
 model and as the true taste rank them. Scores and utilities are told in standard deviations of the items of the same
-category above their mean, so that 0 is an item taken blindly, whoever the shopper is.
+category above their mean, so that 0 is an item taken blindly, whoever the shopper is. Shoppers differ more from each
+other than what they are shown does: so everything is also compared shopper by shopper with the best items by score.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -75,6 +76,7 @@ class Worth:
     score: Mean  # θ·Φ
     utility: Mean  # to the true taste
     realism: Mean  # as the discriminator has it: 1 is real
+    ahead: Mean  # in utility, of the catalogue's best by score for the same shopper
     realism_weight: float | None = None  # of an ascent
     steps: int | None = None
 
@@ -109,6 +111,10 @@ class Client:
         """Their means, in standard deviations of the category's items above those items' mean."""
         pairs = (scores, self.scores), (utilities, self.utilities)
         return tuple(float((ours.mean() - theirs.mean()) / theirs.std().clamp(min=1e-6)) for ours, theirs in pairs)
+
+    def told_of(self, items: Tensor) -> tuple[float, float]:
+        """Of some of the category's items, by place [m]."""
+        return self.told(self.scores[items], self.utilities[items])
 
 
 def evaluate(inquiry: DesignInquiry, store: ObjectStore, settings: Settings, *, say: Say) -> DesignFindings:
@@ -193,18 +199,16 @@ def without_climbing(networks: Networks, clients: Sequence[Client], inquiry: Des
     }
     for name, choose in lists.items():
         rows = [choose(client) for client in clients]
-        told = [
-            client.told(client.scores[row], client.utilities[row]) for client, row in zip(clients, rows, strict=True)
-        ]
+        told = [client.told_of(row) for client, row in zip(clients, rows, strict=True)]
         realism = [float(client.realism[row].mean()) for client, row in zip(clients, rows, strict=True)]
-        yield worth(name, told, realism)
+        yield worth(name, clients, told, realism)
     painted = {at: generated(networks, at, inquiry.seed) for at in sorted({client.category for client in clients})}
     told, realism = [], []
     for client in clients:
         pictures, looks, judged = painted[client.category]
         told.append(client.told(looks @ client.learnt, tastes.utility(pictures, client.stated)))
         realism.append(float(judged.mean()))
-    yield worth("generated blindly", told, realism)
+    yield worth("generated blindly", clients, told, realism)
 
 
 def best(values: Tensor) -> Tensor:
@@ -249,7 +253,7 @@ def climbed(
                 for client, each in zip(clients, scores, strict=True)
             ]
             realism = [float(each.realism.mean()) for each in scores]
-            yield worth("designs", told, realism, realism_weight=weight, steps=steps)
+            yield worth("designs", clients, told, realism, realism_weight=weight, steps=steps)
             say(f"realism {weight:g}, {steps} steps")
 
 
@@ -281,8 +285,15 @@ def answered(found: Sequence[Ascended | Exception]) -> list[Ascended]:
     return list(found)
 
 
-def worth(name: str, told: Sequence[tuple[float, float]], realism: Sequence[float], **asked: float) -> Worth:
-    """Means over shoppers, of (score, utility) and of realism."""
+def worth(
+    name: str,
+    clients: Sequence[Client],
+    told: Sequence[tuple[float, float]],
+    realism: Sequence[float],
+    **asked: float,
+) -> Worth:
+    """Means over the clients, of (score, utility), of realism, and of each one's lead over their best by score."""
     scores, utilities = np.array(told).T
-    means = (Mean.of(values) for values in (scores, utilities, np.array(realism)))
+    listed = np.array([client.told_of(best(client.scores))[1] for client in clients])
+    means = (Mean.of(values) for values in (scores, utilities, np.array(realism), utilities - listed))
     return Worth(name, *means, **asked)

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from training.evaluate.designs import DesignFindings
+from training.evaluate.designs import BEST, DesignFindings
 from training.evaluate.fittings import FittingFindings
 from training.evaluate.generator import GeneratorFindings
 from training.evaluate.recommender import DEPTH, Findings, Judged, Newcomers
@@ -53,13 +53,14 @@ def show_designs(findings: DesignFindings, out: Console) -> None:
     out.print("  scores and utilities in standard deviations of the category's items above their mean")
     table = Table(box=None)
     table.add_column("")
-    for name in ("realism weight", "steps", "score", "true utility", "realism"):
+    for name in ("realism weight", "steps", "score", "true utility", "realism", "truly ahead by"):
         table.add_column(name, justify="right", no_wrap=True)
     for each in (*findings.catalogue, *findings.ascents):
         asked = ("" if value is None else f"{value:g}" for value in (each.realism_weight, each.steps))
         found = (f"{mean.value:.2f} ± {mean.margin:.2f}" for mean in (each.score, each.utility, each.realism))
-        table.add_row(each.name, *asked, *found)
+        table.add_row(each.name, *asked, *found, f"{each.ahead.value:+.2f} ± {each.ahead.margin:.2f}")
     out.print(table)
+    out.print(f"  truly ahead by: in true utility, of the best {BEST} by score for the same shopper")
 
 
 def show_fittings(findings: FittingFindings, out: Console) -> None:

@@ -14,7 +14,7 @@ from fashion_nn.world.world import WorldConfig, write_world
 from tests.fashion_nn.latent.conftest import CATEGORIES, made
 from tests.training.finished import RUNS, finish
 from training.evaluate.command import main
-from training.evaluate.designs import Client, DesignInquiry, climbed
+from training.evaluate.designs import Client, DesignInquiry, climbed, worth
 
 WORDS = ["designs", "--dvbpr", RUNS["dvbpr"], "--cgan", RUNS["cgan"], "--shoppers", "3", "--rows", "4"]
 
@@ -48,8 +48,13 @@ def test_scores_and_utilities_along_the_ascents(
     assert blind["realism"]["value"] != everything["realism"]["value"]
     assert [(each["realism_weight"], each["steps"]) for each in found["ascents"]] == [(0, 0), (0, 4), (5, 0), (5, 4)]
     assert found["ascents"][0]["score"]["value"] > blind["score"]["value"]  # the best of a bank
+    for each in (*found["catalogue"], *found["ascents"]):
+        lead = each["utility"]["value"] - by_score["utility"]["value"]
+        assert each["ahead"]["value"] == pytest.approx(lead)
+    assert by_score["ahead"] == {"value": 0, "margin": 0}
     printed = capsys.readouterr().out
     assert "by true taste" in printed and f"{by_taste['utility']['value']:.2f}" in printed
+    assert f"{by_taste['ahead']['value']:+.2f} ± {by_taste['ahead']['margin']:.2f}" in printed
 
 
 def test_the_same_starts_climb_to_higher_scores_and_are_held_back_by_realism() -> None:
@@ -97,3 +102,23 @@ def test_pictures_are_told_in_deviations_of_the_items() -> None:
     nobody = torch.zeros(1)
     client = Client(learnt=nobody, stated=nobody, category=0, scores=scores, utilities=utilities, realism=nobody)
     assert client.told(torch.tensor([3.0, 5.0]), torch.tensor([0.0])) == pytest.approx((2.0, -1.0))
+
+
+def test_shoppers_are_compared_with_themselves_and_not_with_each_other() -> None:
+    scores, nobody = torch.tensor([0.0, 1.0, 2.0, 3.0, 9.0]), torch.zeros(1)
+    clients = [
+        Client(
+            learnt=nobody,
+            stated=nobody,
+            category=0,
+            scores=scores,
+            utilities=torch.tensor([5.0, 5.0, *liked]),
+            realism=nobody,
+        )
+        for liked in ((4.0, 4.0, 4.0), (5.5, 6.0, 6.5), (9.0, 7.0, 8.0))  # the best three by score
+    ]
+    listed = [client.told(scores, client.utilities[2:])[1] for client in clients]
+    found = worth("designs", clients, [(0.0, each + 0.25) for each in listed], [0.5] * 3)
+    assert found.ahead.value == pytest.approx(0.25)
+    assert found.ahead.margin == pytest.approx(0, abs=1e-6)
+    assert found.utility.margin > 0.5
