@@ -38,7 +38,7 @@ from training.recipe import Source
 from training.trained import load, recommender
 
 BEST = 3  # items at the top of a list, and designs
-AT_ONCE = 16  # shoppers in one pass
+AT_ONCE = 4  # shoppers in one pass: more rows no longer fit a core's cache, and are slower
 RANDOM = 64  # generated items of a category that nobody asked for
 
 Say = Callable[[str], object]
@@ -121,7 +121,7 @@ def evaluate(inquiry: DesignInquiry, store: ObjectStore, settings: Settings, *, 
     """Climb for some shoppers, and read off what it is worth. Raises TrainingError, DataError, StoreError."""
     dvbpr, cgan = (load(store, runs.finished(store, getattr(inquiry, each), each)) for each in ("dvbpr", "cgan"))
     agreed_categories({"dvbpr": dvbpr.record, "cgan": cgan.record})
-    networks, url = networks_of({"dvbpr": dvbpr, "cgan": cgan}), dvbpr.record.data
+    networks, url = laid_out(networks_of({"dvbpr": dvbpr, "cgan": cgan})), dvbpr.record.data
     learnt = dict(zip(dvbpr.record.identity["shoppers"], recommender(dvbpr).taste.weight.detach(), strict=True))
     path = mirror(url, settings, settings.cache / "data")
     source = Source(path=path, cache=settings.cache / "pictures", store=store)
@@ -141,6 +141,11 @@ def evaluate(inquiry: DesignInquiry, store: ObjectStore, settings: Settings, *, 
         catalogue=list(without_climbing(networks, clients, inquiry)),
         ascents=list(climbed(engine, networks, clients, inquiry, say)),
     )
+
+
+def laid_out(networks: Networks) -> Networks:
+    """The same networks with the channels of their weights last: a quarter faster on a processor's core."""
+    return Networks(*(each.to(memory_format=torch.channels_last) for each in networks))
 
 
 def invited(
