@@ -15,7 +15,7 @@ from torch import Tensor
 from cluster.settings import Settings
 from fashion_nn import pictures
 from fashion_nn.latent import Ascended, EngineConfig, Plan, Scores
-from fashion_nn.latent.engine import DeadlinePassed, Progress
+from fashion_nn.latent.engine import DeadlinePassed, NoTime, Progress
 from fashion_nn.latent.loop import Stopped
 from fashion_nn.latent.scheduler import Full
 from services import metrics, replies
@@ -177,12 +177,16 @@ class Designer(ReleaseDeployment[Studio]):
             coming = studio.loop.submit(plan, deadline=deadline, listener=watcher and watcher.tell)
         except Full as error:
             raise Overloaded(str(error), retry_after_s=studio.retry_after_s(), full="rows") from error
+        except NoTime as error:
+            raise Overloaded(str(error), retry_after_s=studio.retry_after_s(), full="time") from error
         except Stopped as error:
             raise TurningRelease(f"release {studio.release.id} is being left", retry_after_s=1) from error
         if watcher is not None:
             watcher.accept()
         try:
             found = await asyncio.wrap_future(coming)
+        except NoTime as error:
+            raise Overloaded(str(error), retry_after_s=studio.retry_after_s(), full="time") from error
         except DeadlinePassed as error:
             raise DeadlineExceeded(f"no answer in time: {error}") from error
         except Stopped as error:

@@ -61,7 +61,7 @@ PERMITS = Metric(name="atelier_permits", kind="gauge", help="requests that a gat
 REFUSED = Metric(
     name="atelier_refused_total",
     kind="counter",
-    help="requests turned away; limit: permits, queue, rows, rate, bytes, body-time",
+    help="requests turned away; limit: permits, queue, rows, time, rate, bytes, body-time",
     labels=("call", "limit"),
 )
 RETRIES = Metric(

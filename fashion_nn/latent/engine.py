@@ -28,6 +28,7 @@ from fashion_nn.latent.slots import Slots
 GIB = 2**30
 MOST_SLOTS = {"cpu": 64, "cuda": 512}  # unless a number is asked for
 CPU = torch.device("cpu")
+REMEMBERED = 0.9  # of the share of their steps that requests took, at each that finishes
 LOOK_EVERY = 8  # steps between two looks on a device that would have to be waited for
 
 
@@ -80,6 +81,10 @@ class Stats:
     endings: dict[Ending, int] = field(default_factory=lambda: dict.fromkeys(Ending, 0))
 
 
+class NoTime(Exception):
+    """A request has no slots in time for one step until its deadline, or would not have them: no work was done on it."""
+
+
 class DeadlinePassed(Exception):
     """A request's time was up: thrown into a plan that asks for another ascent; one that gives nothing fails by it."""
 
@@ -105,6 +110,8 @@ class Engine:
         self._look = None if self.dtype is torch.float32 else exact.look
         self.scheduler: Scheduler[Task] = Scheduler(slots, max_waiting=config.max_waiting)
         self.clock, self.stats = clock, Stats()
+        self._paces, self._stepping_since = Paces(), math.nan
+        self._taken = 1.0  # share of their steps after which requests finished lately
         self._looks = Looks(self.slots)
 
     @property
@@ -113,9 +120,14 @@ class Engine:
         return bool(self.scheduler.waiting or self.scheduler.running)
 
     def submit(self, plan: Plan[Any], *, priority: int = 0, deadline: float = math.inf) -> Task:
-        """Let a plan's first ascent wait for its slots. Raises Full, and ValueError for more rows than slots."""
+        """Let a plan's first ascent wait for its slots.
+
+        Raises Full; NoTime where its turn would come too late; ValueError for more rows than slots.
+        """
         ascent = next(plan.ascents)
         task = Task(plan=plan, ascent=ascent, rows=ascent.rows, steps=plan.passes, priority=priority, deadline=deadline)
+        self.scheduler.check(task)
+        self._check_time(task)
         self.scheduler.add(task)
         return task
 
@@ -126,8 +138,9 @@ class Engine:
     def step(self, lock: AbstractContextManager[Any] | None = None) -> None:
         """Schedule, run, harvest. Tasks may be submitted and cancelled meanwhile by whoever holds the lock."""
         lock = lock or nullcontext()
-        began, began_at = time.perf_counter(), self.clock()
+        began = time.perf_counter()
         with lock:
+            self._stepping_since = self.clock()
             self._schedule()
             running = sorted(slot for task in self.scheduler.running for slot in task.slots)
         ready = time.perf_counter()
@@ -137,7 +150,9 @@ class Engine:
         with lock:
             if running:
                 self._count(len(running))
-                self._harvest(self.clock() - began_at)
+                self._paces.saw(len(running), self.clock() - self._stepping_since)
+                self._harvest()
+            self._stepping_since = math.nan
             self.stats.run_s += ran - ready
             self.stats.other_s += ready - began + time.perf_counter() - ran
 
@@ -172,11 +187,28 @@ class Engine:
         """Run ascents together to their end."""
         return self.complete(Plan.of(ascent) for ascent in ascents)
 
+    def _check_time(self, task: Task) -> None:
+        """Whether there is time for a step once it is a task's turn. Raises NoTime."""
+        now, step_s = self.clock(), self._step_s(task.rows)
+        turn = self.scheduler.turn_of(task, now=self._next_step(now), step_s=step_s, taken=self._taken)
+        if self.busy and turn + step_s > task.deadline:
+            raise NoTime(f"its turn would come in {turn - now:.1f} s, its deadline is in {task.deadline - now:.1f} s")
+
+    def _next_step(self, now: float) -> float:
+        """When the next step begins, on the clock."""
+        under_way = not math.isnan(self._stepping_since)
+        return max(now, self._stepping_since + self._paces.of(self.scheduler.running_rows)) if under_way else now
+
+    def _step_s(self, more: int = 0) -> float:
+        """Seconds that a step takes with all that want to run, and so many rows more."""
+        wanted = self.scheduler.running_rows + self.scheduler.waiting_rows + more
+        return self._paces.of(min(self.scheduler.slots, wanted))
+
     def _schedule(self) -> None:
         now = self.clock()
-        for task in self.scheduler.late(now):
+        for task in self._late(now):
             if task.rows_kept is None:
-                self._end(task, Ending.DEADLINE, error=DeadlinePassed("no slots were free in time"))
+                self._end(task, Ending.DEADLINE, error=NoTime("no slots were free in time"))
             else:
                 self._advance(task, task.rows_kept, late=True)
         changes = self.scheduler.schedule()
@@ -190,6 +222,13 @@ class Engine:
             else:
                 self._resume(task, task.rows_kept)
 
+    def _late(self, now: float) -> list[Task]:
+        """Who waits and has no time for the next step. One is tried all the same where nobody runs: paces change."""
+        late = self.scheduler.late(now + self._step_s())
+        if late and not self.scheduler.running and len(late) == len(self.scheduler.waiting):
+            late = [task for task in late if task is not late[-1] or task.deadline <= now]
+        return late
+
     def _count(self, rows: int) -> None:
         self.scheduler.stepped()
         for task in self.scheduler.running:
@@ -198,12 +237,12 @@ class Engine:
         self.stats.row_steps += rows
         self.stats.most_rows = max(self.stats.most_rows, rows)
 
-    def _harvest(self, step_s: float) -> None:
+    def _harvest(self) -> None:
         """Take what is done out of the slots, and let plans go on.
 
-        Late is also who would be after another step that takes as long as the one before.
+        Late is also who would be after another step.
         """
-        after = self.clock() + step_s
+        after = self.clock() + self._step_s()
         self._looks.refresh(self.stats.steps)
         for task in list(self.scheduler.running):
             late = task.deadline <= after
@@ -233,6 +272,9 @@ class Engine:
         except StopIteration as done:
             task.result = done.value
             self._end(task, Ending.DEADLINE if late else Ending.FINISHED)
+            if not late:
+                share = 1 - task.steps / task.plan.passes
+                self._taken = REMEMBERED * self._taken + (1 - REMEMBERED) * share
         except DeadlinePassed as error:
             self._end(task, Ending.DEADLINE, error=error)
         except Exception as error:  # of this request alone: the others go on
@@ -247,6 +289,27 @@ class Engine:
         self.scheduler.end(task, ending)
         task.plan.ascents.close()
         self.stats.endings[ending] += 1
+
+
+class Paces:
+    """How long steps took lately, by their rows."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[int, float] = {}  # by rows, in eights
+
+    def saw(self, rows: int, seconds: float) -> None:
+        """One more step."""
+        size = _eights(rows)
+        self._seconds[size] = (self._seconds.get(size, seconds) + seconds) / 2
+
+    def of(self, rows: int) -> float:
+        """Seconds that a step of so many rows takes; as of fewer where so many have not been seen."""
+        known = [size for size in self._seconds if size <= _eights(rows)]
+        return self._seconds[max(known)] if known else 0.0
+
+
+def _eights(rows: int) -> int:
+    return -(-rows // 8)
 
 
 class Looks:

@@ -60,7 +60,7 @@ class Loop:
     ) -> Coming[Result]:
         """Let a plan be carried out. `listener` is told how far it is, in the loop's thread.
 
-        deadline: on the engine's clock. Raises Full, Stopped, and ValueError for more rows than slots.
+        deadline: on the engine's clock. Raises Full, NoTime, Stopped, and ValueError for more rows than slots.
         """
         future: Coming[Result] = Coming()
         with self._changed:
@@ -103,7 +103,7 @@ class Loop:
     def running_rows(self) -> int:
         """Rows that hold slots."""
         with self._changed:
-            return self.engine.scheduler.slots - self.engine.scheduler.free
+            return self.engine.scheduler.running_rows
 
     def backlog_s(self) -> float:
         """Seconds that what waits takes at the pace so far, if every row takes all its steps."""

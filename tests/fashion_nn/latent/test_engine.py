@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fashion_nn.latent import Ascended, Ascent, Engine, EngineConfig, Networks, Plan, Weights
-from fashion_nn.latent.engine import DeadlinePassed, Task
+from fashion_nn.latent.engine import DeadlinePassed, NoTime, Task
 from fashion_nn.latent.memory import DoesNotFit
 from fashion_nn.latent.reference import ascend
 from fashion_nn.latent.scheduler import Ending, Full, State
@@ -248,19 +248,25 @@ def test_at_its_deadline_a_request_gives_the_best_so_far(networks: Networks, req
     assert task.result.climb.max() > 0
 
 
-def test_a_step_that_would_end_after_the_deadline_is_not_begun(networks: Networks, request_of: RequestOf):
+def slow(networks: Networks, slots: int = 8, *, step_s: float) -> Engine:
+    """An engine whose steps take so long on its clock."""
     clock = Clock()
-    ours = engine(networks, clock=clock)
+    ours = engine(networks, slots=slots, clock=clock)
     run = ours._run
 
-    def slowly(slots: list[int]) -> None:
-        run(slots)
-        clock.now += 2
+    def slowly(running: list[int]) -> None:
+        run(running)
+        clock.now += step_s
 
     ours._run = slowly
+    return ours
+
+
+def test_a_step_that_would_end_after_the_deadline_is_not_begun(networks: Networks, request_of: RequestOf):
+    ours = slow(networks, step_s=2)
     task = ours.submit(Plan.of(request_of(1, steps=100)), deadline=5.0)
     finish(ours)
-    assert (task.ending, clock.now, task.result.steps) == (Ending.DEADLINE, 4.0, 1)
+    assert (task.ending, ours.clock(), task.result.steps) == (Ending.DEADLINE, 4.0, 1)
 
 
 def test_at_its_deadline_a_plan_begins_no_other_ascent(networks: Networks, request_of: RequestOf):
@@ -273,15 +279,50 @@ def test_at_its_deadline_a_plan_begins_no_other_ascent(networks: Networks, reque
     assert task.ending is Ending.DEADLINE
 
 
-def test_what_waits_beyond_its_deadline_fails(networks: Networks, request_of: RequestOf):
-    clock = Clock()
-    ours = engine(networks, slots=4, clock=clock)
+@pytest.mark.parametrize(("slots", "left_s", "taken"), [(4, 18.5, False), (4, 20.0, True), (8, 1.5, True)])
+def test_who_would_have_its_turn_too_late_is_turned_away_at_once(
+    networks: Networks, request_of: RequestOf, slots: int, left_s: float, taken: bool
+):
+    """18 s are before it where there are no slots beside, and one more is for its own first step."""
+    ours = slow(networks, slots, step_s=1)
+    ours.submit(Plan.of(request_of(1, steps=20)))
+    for _ in range(3):
+        ours.step()
+    later, deadline = Plan.of(request_of(2, steps=20)), ours.clock() + left_s
+    if not taken:
+        with pytest.raises(NoTime, match=r"in 18\.0 s, its deadline is in 18\.5 s"):
+            ours.submit(later, deadline=deadline)
+        assert ours.scheduler.waiting_rows == 0
+        return
+    task = ours.submit(later, deadline=deadline)
+    while task.state is not State.ENDED:
+        ours.step()
+    assert task.error is None and math.isfinite(task.result.scores.objective.max()) and ours.clock() <= deadline
+
+
+def test_what_others_do_not_take_of_their_steps_is_counted_on(networks: Networks, request_of: RequestOf):
+    """As the ascents before it ended early, it is believed that those do which run."""
+    ours = slow(networks, slots=4, step_s=1)
+    for seed in range(30):
+        ours.submit(Plan.of(replace(request_of(seed, steps=20), patience=1, gain=1e9)))
+        finish(ours)
     ours.submit(Plan.of(request_of(1, steps=20)))
     ours.step()
-    task = ours.submit(Plan.of(request_of(2, steps=20)), deadline=5.0)
-    for clock.now in range(10):
+    assert ours.submit(Plan.of(request_of(2, steps=20)), deadline=ours.clock() + 10).state is State.WAITING
+
+
+def test_who_has_no_slots_in_time_for_a_step_is_told_before_the_deadline(networks: Networks, request_of: RequestOf):
+    """What came later and is due sooner had them instead."""
+    ours = slow(networks, slots=4, step_s=1)
+    ours.submit(Plan.of(request_of(1, steps=6)))
+    ours.step()
+    task = ours.submit(Plan.of(request_of(2, steps=20)), deadline=ours.clock() + 9)
+    for seed in range(3):
+        ours.submit(Plan.of(request_of(seed, steps=6)))
+    while task.state is not State.ENDED:
         ours.step()
-    assert isinstance(task.error, DeadlinePassed)
+    assert isinstance(task.error, NoTime) and task.held_s == 0
+    assert task.deadline - 1 <= ours.clock() - 1 < task.deadline  # as the step began that ended after it
 
 
 def test_a_cancelled_request_frees_its_slots_at_the_next_step(networks: Networks, request_of: RequestOf):

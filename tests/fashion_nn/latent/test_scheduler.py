@@ -278,3 +278,48 @@ class Life(RuleBasedStateMachine):
 
 Life.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestLife = Life.TestCase
+
+
+def when_admitted(ours: Scheduler[Request], request: Request) -> int:
+    """The number of steps before a request has its slots."""
+    for step in itertools.count():
+        if request in ours.schedule().admitted:
+            return step
+        take_a_step(ours)
+
+
+REQUESTS = st.lists(st.tuples(st.integers(1, SLOTS), st.integers(1, 9), st.integers(0, 3)), max_size=12)
+
+
+@given(REQUESTS, st.integers(1, SLOTS), st.integers(1, 9))
+def test_a_turn_comes_no_later_than_foretold(before: list[tuple[int, int, int]], rows: int, steps: int):
+    ours = scheduler()
+    for others, taken, priority in before:
+        asked(ours, others, taken, priority=priority)
+        ours.schedule()
+    request = Request(rows=rows, steps=steps)
+    foretold = ours.turn_of(request, now=0.0, step_s=1.0)
+    ours.add(request)
+    assert when_admitted(ours, request) <= foretold
+
+
+@given(st.lists(st.integers(1, 9), max_size=9), st.floats(0.25, 4.0))
+def test_of_requests_of_one_size_a_turn_is_foretold_exactly(before: list[int], step_s: float):
+    ours = scheduler(2)
+    for steps in sorted(before):
+        asked(ours, 1, steps)
+    ours.schedule()
+    request = Request(rows=1, steps=10)
+    foretold = ours.turn_of(request, now=5.0, step_s=step_s)
+    ours.add(request)
+    assert when_admitted(ours, request) == pytest.approx((foretold - 5.0) / step_s)
+
+
+def test_deadlines_and_early_ends_bring_a_turn_forward():
+    ours = scheduler()
+    asked(ours, SLOTS, 10, deadline=4.0)
+    ours.schedule()
+    request = Request(rows=SLOTS, steps=10)
+    assert ours.turn_of(request, now=0.0, step_s=1.0) == 4.0
+    assert ours.turn_of(request, now=0.0, step_s=1.0, taken=0.25) == 2.5
+    assert ours.turn_of(Request(rows=SLOTS, steps=10, priority=1), now=0.0, step_s=1.0) == 0.0
