@@ -65,7 +65,7 @@ def compared(
 
     def by_cells(query: Floats) -> set[int]:
         with TURN:
-            return set(cells.best(query, K, looks, allowed).tolist())
+            return set(cells.best(query, K, looks, allowed))
 
     def by_flat(query: Floats) -> set[int]:
         return set(flat.search(query[None], K, params=parameters)[1][0].tolist())

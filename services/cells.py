@@ -5,6 +5,7 @@ Rows lie in inverted lists by their nearest centroid (Sivic & Zisserman, ICCV 20
 whole, until it is filed again. What is found is scored exactly.
 """
 
+import bisect
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ WORTH = 4  # times fewer cells than there are, or else all allowed rows are look
 MORE = 2  # candidates for every row that is wanted
 LEAST = 20_000  # allowed rows below which all of them are looked at
 K = 100  # of the recall that is measured
+SURE = 2.0  # standard errors of it above what is wanted, for other queries to have that, too
 
 
 class Cells:
@@ -104,7 +106,7 @@ class Cells:
     def _tuned(
         self, rows: Floats, queries: Floats, filters: Sequence[NDArray[np.bool_]], wanted: float
     ) -> list["Reached"]:
-        """For each filter the fewest cells, by doubling, in which the share that is wanted of the best rows is met."""
+        """For each filter the fewest cells in which the share that is wanted of the best rows is met."""
         best: list[list[set[int]]] = [[] for _ in filters]
         for query in queries:
             scores = rows @ query
@@ -114,15 +116,22 @@ class Cells:
 
     def _reach(self, queries: Floats, allowed: NDArray[np.bool_], best: Sequence[set[int]], wanted: float) -> "Reached":
         chosen = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
-        probes = 1
-        while True:
+
+        def shares(probes: int) -> NDArray[np.float64]:
             parameters = faiss.SearchParametersIVF(nprobe=probes, sel=chosen)
             _, found = self._lists.search(queries, MORE * K, params=parameters)
-            met = [len(each & set(near)) for each, near in zip(best, found.tolist(), strict=True)]
-            recall = float(np.mean(met)) / K
-            if recall >= wanted or probes >= self.cells:
-                return Reached(float(np.mean(allowed)), probes, recall)
+            return np.array([len(each & set(near)) / K for each, near in zip(best, found.tolist(), strict=True)])
+
+        def enough(probes: int) -> bool:
+            met = shares(probes)
+            return bool(met.mean() - SURE * met.std() / math.sqrt(len(met)) >= wanted)
+
+        probes = 1
+        while probes < self.cells and not enough(probes):
             probes = min(self.cells, 2 * probes)
+        fewer = range(probes // 2 + 1, probes)
+        probes = fewer.start + bisect.bisect_left(fewer, True, key=enough) if probes > 1 else 1
+        return Reached(float(np.mean(allowed)), probes, float(shares(probes).mean()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Stats:
 
 
 class NoTime(Exception):
-    """A request has no slots in time for one step until its deadline, or would not have them: no work was done on it."""
+    """A request has no slots in time for a step until its deadline, or would not have them: nothing was done for it."""
 
 
 class DeadlinePassed(Exception):
