@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 AGAIN = frozenset({429, 502, 503})  # another try may fare better
+AGAIN_OF_OTHERS = frozenset({404, 500})  # ... where the answer is not ours: a proxy that has just begun knows no routes
 
 
 class Failure(Exception):
@@ -22,7 +23,7 @@ class Refused(Failure):
         self.type = str(problem.get("type", "about:blank")).rpartition(":")[2]  # as unknown-item, overloaded
         self.field: str | None = problem.get("field")
         self.request_id: str | None = problem.get("request_id")
-        self.again = status in AGAIN or (status == 500 and not ours)  # a gateway that was lost says nothing of ours
+        self.again = status in AGAIN or (status in AGAIN_OF_OTHERS and not ours)
         super().__init__(f"{status} {self.type}: {problem.get('detail', '')}")
 
 

@@ -2,7 +2,8 @@
 
 Callers ask over HTTP, half of them with the client's retries and half without, before, during and after each fault.
 The head has no replicas, and nobody asks it. The workers' proxies share one port, so that the system hands every
-new connection to one that lives, as a load balancer would.
+new connection to one that lives, as a load balancer would. With `--ingress haproxy` they are HAProxies, which hand
+requests straight to gateways, as in production.
 """
 
 import argparse
@@ -28,9 +29,9 @@ from services.client import Atelier, Failure, Patience, calls
 from tests.chaos import redis
 from tests.chaos.bad_store import Way
 from tests.chaos.callers import GROUPS, WITHOUT_STORE, Callers
-from tests.chaos.faults import AFTER_S, FAULTS, HEAD, OF_TRAININGS, OF_WORKERS, Scene
+from tests.chaos.faults import AFTER_S, FAULTS, HAPROXY, HEAD, OF_TRAININGS, OF_WORKERS, Scene
 from tests.chaos.kept import merged
-from tests.chaos.nodes import TWICE, Cluster, running, wait_until
+from tests.chaos.nodes import PROXIES, TWICE, Cluster, running, wait_until
 from tests.chaos.training_run import TrainingRun
 from tests.services import tiny_release
 from tests.services.conftest import free_port
@@ -44,19 +45,20 @@ REPLICAS |= {"designer_replicas": "2", "fitting_room_replicas": "2"}
 def main() -> int:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--only", nargs="*", choices=list(FAULTS), default=list(FAULTS), help="these faults alone")
+    words.add_argument("--ingress", choices=list(PROXIES), default="default", help="haproxy: as in production")
     words.add_argument("--keep", type=Path, metavar="FILE", help="where figures go, in the place of earlier ones")
     options = words.parse_args()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and nothing is left behind
     with_redis = redis.at_hand()
+    left_out = set() if with_redis else {HEAD}
+    left_out |= {HAPROXY} if options.ingress == "default" else set()
     if HEAD in options.only and not with_redis:
         report.progress(f"{HEAD} is left out: no {redis.PROGRAM} is on the PATH")
     rows: list[report.Row] = []
     failed: list[str] = []
     with ExitStack() as stack:
-        trial = begun(stack, with_redis)
-        for name in options.only:
-            if name == HEAD and not with_redis:
-                continue
+        trial = begun(stack, with_redis, options.ingress)
+        for name in (each for each in options.only if each not in left_out):
             try:
                 steady(trial, spread=name in OF_WORKERS)
                 rows += tried(name, trial)
@@ -82,7 +84,7 @@ class Trial:
     folder: Path
 
 
-def begun(stack: ExitStack, with_redis: bool) -> Trial:
+def begun(stack: ExitStack, with_redis: bool, ingress: str) -> Trial:
     """A store, a way to it, and a cluster that serves a tiny release; all of it ends with the stack."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir="/tmp"))  # sockets need a short path
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -94,7 +96,9 @@ def begun(stack: ExitStack, with_redis: bool) -> Trial:
     seen = direct.with_updates(s3_endpoint=way.endpoint)
     kept_in = stack.enter_context(redis.serving()) if with_redis else None
     port = free_port()
-    cluster = stack.enter_context(running(seen.environment(), folder / "ray", workers=2, http_port=port, redis=kept_in))
+    cluster = stack.enter_context(
+        running(seen.environment(), folder / "ray", workers=2, http_port=port, redis=kept_in, ingress=ingress)
+    )
     return Trial(cluster, way, f"http://{seen.http_host}:{port}", key, direct, folder)
 
 

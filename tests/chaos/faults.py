@@ -60,6 +60,7 @@ def training_gone(scene: Scene) -> None:
 
 
 HEAD = "head_killed"  # whose state is in Redis
+HAPROXY = "haproxy_killed"  # the program itself, where it is the ingress
 OF_TRAININGS = ("training_killed", "training_node_killed")
 OF_WORKERS = ("worker_killed", "training_node_killed")
 FAULTS: dict[str, Fault] = {
@@ -69,7 +70,8 @@ FAULTS: dict[str, Fault] = {
     "designer_killed": killed(replica_of("Designer")),
     "fitting_room_killed": killed(replica_of("FittingRoom")),
     "limiter_killed": killed(replica_of("Limiter")),
-    "proxy_killed": killed("ProxyActor"),
+    "proxy_killed": lambda scene: scene.cluster.kill(scene.cluster.proxy),
+    HAPROXY: killed("/haproxy"),
     "store_gone": store(Mood.GONE),
     "store_slow": store(Mood.SLOW),
     "store_failing": store(Mood.FAILING),

@@ -19,6 +19,13 @@ from tests.processes import descendants, title
 PATIENCE_S = 300.0
 HEAD_CPUS, WORKER_CPUS = 0, 4  # no replica is placed on the head
 TWICE = ("Gateway", "Recommender", "Designer", "FittingRoom")  # deployments of two replicas; the Limiter has one
+PROXIES = {"default": "ProxyActor", "haproxy": "HAProxyManager"}  # who looks after a node's ingress
+HAPROXY = {
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",
+    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+}  # as in production, but for the last
 CONNECTED = """
 from cluster.settings import Settings
 from cluster.ray_runtime import connected
@@ -81,6 +88,7 @@ class Cluster:
     head: Node
     workers: tuple[Node, ...]
     environment: Mapping[str, str] = field(default_factory=dict)  # of a program that is to join it
+    proxy: str = PROXIES["default"]
 
     def processes(self, titled: str) -> set[int]:
         """Those of all workers that bear such a title."""
@@ -112,7 +120,7 @@ class Cluster:
     def whole(self) -> bool:
         """Whether each deployment has its replicas, who has replicas a proxy, and the head who looks after them."""
         there = [self.head.processes("ServeController"), self.processes(replica_of("Limiter"))]
-        there += [node.processes("ProxyActor") for node in self.workers if node.processes("ServeReplica")]
+        there += [node.processes(self.proxy) for node in self.workers if node.processes("ServeReplica")]
         if not all(there) or any(len(self.processes(replica_of(each))) < 2 for each in TWICE):
             return False
         try:
@@ -132,7 +140,13 @@ def replica_of(deployment: str) -> str:
 
 @contextmanager
 def running(
-    environment: Mapping[str, str], folder: Path, *, workers: int, http_port: int, redis: Redis | None
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    workers: int,
+    http_port: int,
+    redis: Redis | None,
+    ingress: str = "default",
 ) -> Iterator[Cluster]:
     """A cluster that serves what `environment` names at a port of all workers, for as long as this is entered.
 
@@ -143,6 +157,7 @@ def running(
     known = {**os.environ, **environment, **STEADY, "RAY_USAGE_STATS_ENABLED": "0"}
     known |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # Ray listens on all interfaces
     known |= {"RAY_prestart_worker_first_driver": "0", "RAY_worker_niceness": "0"}  # callers do not go before replicas
+    known |= HAPROXY if ingress == "haproxy" else {}
     known["RAY_SERVE_WORKER_PROXY_HTTP_PORT"] = str(http_port)  # nobody is to ask the head, as in Kubernetes
     ray = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--disable-usage-stats"]
     ray += [f"--object-store-memory={100 * 2**20}", "--node-ip-address=127.0.0.1", "--dashboard-agent-listen-port=0"]
@@ -154,10 +169,12 @@ def running(
         first.append(f"--redis-password={redis.password}")
         kept["RAY_REDIS_ADDRESS"] = redis.address
     other = [*ray, f"--address={address}", f"--num-cpus={WORKER_CPUS}"]
+    own = [known | (haproxy_of(folder) if ingress == "haproxy" else {}) for _ in range(1 + workers)]
     cluster = Cluster(
-        Node("head", first, {**known, **kept}, folder / "head.log", folder / "r" / "ray_current_cluster"),
-        tuple(Node(f"worker-{at}", other, known, folder / f"{at}.log") for at in range(workers)),
+        Node("head", first, {**own[0], **kept}, folder / "head.log", folder / "r" / "ray_current_cluster"),
+        tuple(Node(f"worker-{at}", other, each, folder / f"{at}.log") for at, each in enumerate(own[1:])),
         {**known, "ATELIER_RAY_ADDRESS": address},
+        PROXIES[ingress],
     )
     try:
         for node in (cluster.head, *cluster.workers):
@@ -169,6 +186,15 @@ def running(
     finally:
         for node in (*cluster.workers, cluster.head):
             node.kill()
+
+
+def haproxy_of(folder: Path) -> dict[str, str]:
+    """What a node's HAProxy is told where another node of the machine has one. A socket's path must be short."""
+    ports = ("HAPROXY_METRICS_PORT", "HAPROXY_STATS_PORT", "FALLBACK_PROXY_HTTP_PORT", "FALLBACK_PROXY_GRPC_PORT")
+    files = {"CONFIG_FILE_LOC": "cfg", "SOCKET_PATH": "s", "SERVER_STATE_BASE": "", "SERVER_STATE_FILE": "state"}
+    return {f"RAY_SERVE_{name}": str(_free_port()) for name in ports} | {
+        f"RAY_SERVE_HAPROXY_{name}": str(folder / file) for name, file in files.items()
+    }
 
 
 def wait_until(true: Callable[[], bool], what: str, *, seconds: float = PATIENCE_S) -> float:

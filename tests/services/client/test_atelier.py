@@ -110,8 +110,9 @@ def test_an_answer_is_read_and_what_a_later_service_adds_is_passed_over() -> Non
         problem(503, "unavailable"),
         Response("Internal Server Error", 500),  # of a proxy that lost its replica
         Response("bad gateway", 502),
+        Response(status_code=404),  # of a proxy that has just begun
     ],
-    ids=["429", "503", "500", "502"],
+    ids=["429", "503", "500", "502", "404"],
 )
 def test_what_may_pass_is_tried_again(failing: Response) -> None:
     script = Script(failing, failing, scores(), failing, scores())
