@@ -24,6 +24,8 @@ demo: $(STAMP)
 weights: $(STAMP)
 	$(VENV)/bin/atelier demo --size shipped --once
 	$(VENV)/bin/python -m demo.weights
+	$(VENV)/bin/atelier demo --once
+	$(VENV)/bin/python -m demo.weights bank
 
 # One thread each: where processors are few, a thread that waits for its turn holds up all the others.
 PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -q

@@ -5,11 +5,15 @@
     networks/NETWORK/state.safetensors   of its last checkpoint what is served and judged, in half precision
     networks/NETWORK/state.json
     networks/NETWORK/sheet.jpg           its last sample sheet
+    networks/bank/HASH.safetensors       the seed bank of a release of them, as `training.kept_banks` names it
 
-`python -m demo.weights` packs the runs of `atelier demo --size shipped`.
+`python -m demo.weights` packs the runs of `atelier demo --size shipped`; `python -m demo.weights bank`, once a
+demonstration has published these, their seed bank.
 """
 
 import json
+import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,9 +25,12 @@ from torch import Tensor
 from cluster.local_s3 import bucket_at_hand
 from cluster.object_store import ObjectStore, open_store
 from cluster.settings import Settings
+from demo.sizes import demo
 from fashion_nn.state_files import NEST, TENSORS, save_state
 from fashion_nn.world.config import WorldConfig
-from training import checkpoints, runs
+from training import checkpoints, kept_banks, runs
+from training.publish import learnt_tastes, networks_of
+from training.trained import load
 
 FOLDER = Path(__file__).parent / "networks"
 SIZE = "shipped"  # whose runs are packed, and the name of their configs
@@ -34,7 +41,7 @@ PARTS = {
     "encoder": ("average",),
 }
 EXACT = ("cgan", "average")  # an encoder belongs to these very weights
-RECORD, SHEET = "run.json", "sheet.jpg"
+RECORD, SHEET, BANK = "run.json", "sheet.jpg", "bank"
 
 
 class OtherWorld(ValueError):
@@ -60,6 +67,16 @@ def pack(store: ObjectStore, folder: Path) -> None:
         kept = asdict(replace(record, data="", checkpoint=None, resumable=False))
         (target / RECORD).write_text(json.dumps(kept, indent=1) + "\n")
     (folder / "world.json").write_bytes(store.get(f"{data.removeprefix(store.url)}/world.json".lstrip("/")))
+
+
+def pack_bank(store: ObjectStore, folder: Path) -> None:
+    """Keep the seed bank of the networks that were brought from `folder`, in the place of others. Raises NotFound."""
+    trained = {network: load(store, runs.finished(store, run, network)) for network, run in names().items()}
+    key = kept_banks.key_of(networks_of(trained), learnt_tastes(trained), demo().bank)
+    bank = store.get(key)
+    shutil.rmtree(folder / BANK, ignore_errors=True)
+    (folder / BANK).mkdir()
+    (folder / BANK / Path(key).name).write_bytes(bank)
 
 
 def rounded(network: str, part: str, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -88,9 +105,12 @@ def bring(store: ObjectStore, data: str, world: WorldConfig, folder: Path = FOLD
         sheet = (folder / network / SHEET).read_bytes()
         store.put(runs.key(run, "samples", f"{record.step:08d}.jpg"), sheet, content_type="image/jpeg")
         runs.write(store, record)
+    for bank in (folder / BANK).glob("*.safetensors"):
+        kept_banks.keep(store, f"{kept_banks.FOLDER}/{bank.name}", bank)
     return names()
 
 
 if __name__ == "__main__":
     with bucket_at_hand(Settings()) as settings:
-        pack(open_store(settings.bucket_url, settings), FOLDER)
+        packed = pack_bank if sys.argv[1:] == [BANK] else pack
+        packed(open_store(settings.bucket_url, settings), FOLDER)

@@ -47,7 +47,7 @@ from fashion_nn.latent.encoder.network import Encoder
 from fashion_nn.latent.objective import Networks
 from fashion_nn.pictures import normalise
 from fashion_nn.state_files import save_weights
-from training import runs
+from training import kept_banks, runs
 from training.arguments import Parser
 from training.catalogue_data import Rows, open_catalogue
 from training.command import told_in_one_line
@@ -80,8 +80,9 @@ def publish(
     """Build a release of finished runs, make it the one that serves, and return its id.
 
     The catalogue is read again where the recommender's run read it, so that its items are those of today; the
-    shoppers are those of the run. bank: how large a seed bank, if any; it is computed on Ray, and `listen` is told how
-    many of its codes are done. Raises TrainingError naming the run at fault, DataError, StoreError, RayUnavailable.
+    shoppers are those of the run. bank: how large a seed bank, if any; unless the same was computed before, that is
+    done on Ray, and `listen` is told how many of its codes are done. Raises TrainingError naming the run at fault,
+    DataError, StoreError, RayUnavailable.
     """
     store = open_store(settings.bucket_url, settings)
     names = dict(zip(NEEDED, (dvbpr_run, cgan_run, cagan_run), strict=True))
@@ -95,8 +96,7 @@ def publish(
         files = write_weights(Path(folder), networks, trained)
         files |= write_tables(Path(folder), trained["dvbpr"], store, settings)
         if bank is not None:
-            tastes = recommender(trained["dvbpr"]).taste.weight.detach()
-            files |= write_bank(Path(folder), networks, tastes, len(categories), bank, settings, listen)
+            files |= write_bank(Path(folder), networks, learnt_tastes(trained), bank, store, settings, listen)
         return ReleaseStore(store).publish(
             files,
             configs={network: record.config for network, record in records.items()}
@@ -158,22 +158,29 @@ def write_weights(folder: Path, networks: Networks, trained: Mapping[str, Traine
     return {name: folder / name for name in weights}
 
 
+def learnt_tastes(trained: Mapping[str, Trained]) -> Tensor:
+    """The tastes [n, L] that the recommender's run has learnt, of which a seed bank takes typical ones."""
+    return recommender(trained["dvbpr"]).taste.weight.detach()
+
+
 def write_bank(
     folder: Path,
     networks: Networks,
     tastes: Tensor,
-    n_categories: int,
     config: BankConfig,
+    store: ObjectStore,
     settings: Settings,
     listen: Listener,
 ) -> dict[str, Path]:
-    """bank.safetensors. Ray is imported only now."""
-    path = folder / "bank.safetensors"
-    with connected(settings, log_to_driver=False):
-        from training.seed_bank import compute
+    """bank.safetensors: one that is kept, or else a new one, which then is. Ray is imported only now."""
+    path, key = folder / "bank.safetensors", kept_banks.key_of(networks, tastes, config)
+    if not kept_banks.fetch(store, key, path):
+        with connected(settings, log_to_driver=False):
+            from training.seed_bank import compute
 
-        bank = compute(networks, tastes, config, n_categories=n_categories, listen=listen)
-    bank.save(path)
+            bank = compute(networks, tastes, config, n_categories=networks.generator.n_categories, listen=listen)
+        bank.save(path)
+        kept_banks.keep(store, key, path)
     return {path.name: path}
 
 

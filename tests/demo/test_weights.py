@@ -1,23 +1,26 @@
 """The networks that come with the demonstration, and how they get there and into a bucket."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from cluster.object_store import ObjectStore, open_store
+from cluster.object_store import NotFound, ObjectStore, open_store
 from cluster.settings import Settings
 from demo import sizes, weights
 from fashion_nn import configs
+from fashion_nn.latent.bank import Bank, BankConfig, judge
+from fashion_nn.latent.folding import folded
 from fashion_nn.world.world import write_world
 from tests.training.finished import RUNS, finish
-from training import recipe, runs
-from training.publish import check_encoder, networks_of, write_weights
+from training import kept_banks, recipe, runs
+from training.publish import check_encoder, learnt_tastes, networks_of, write_weights
 from training.trained import load
 
-MOST_BYTES = 8_000_000
+MOST_BYTES, MOST_BANK_BYTES = 8_000_000, 1_000_000
 
 
 @pytest.fixture
@@ -27,7 +30,13 @@ def store(tmp_path: Path) -> ObjectStore:
 
 
 def test_they_are_small_enough_to_come_along() -> None:
-    assert sum(file.stat().st_size for file in weights.FOLDER.rglob("*.safetensors")) < MOST_BYTES
+    networks = (weights.FOLDER / network for network in weights.PARTS)
+    assert sum(size_of(folder) for folder in networks) < MOST_BYTES
+    assert size_of(weights.FOLDER / weights.BANK) < MOST_BANK_BYTES
+
+
+def size_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
 
 @pytest.mark.parametrize("network", weights.PARTS)
@@ -45,6 +54,38 @@ def test_a_release_can_be_made_of_them(store: ObjectStore, tmp_path: Path) -> No
     check_encoder(trained)
     files = write_weights(tmp_path, networks_of(trained), trained)
     assert set(files) == {f"{network}.safetensors" for network in names}
+
+
+def test_their_seed_bank_is_theirs(store: ObjectStore, tmp_path: Path) -> None:
+    names = weights.bring(store, "file:///world", sizes.demo().world)
+    trained = {network: load(store, runs.finished(store, run, network)) for network, run in names.items()}
+    networks, path = networks_of(trained), tmp_path / "bank.safetensors"
+    assert kept_banks.fetch(store, kept_banks.key_of(networks, learnt_tastes(trained), sizes.demo().bank), path)
+    bank = Bank.load(path)
+    for category in range(len(bank.codes)):
+        few = bank.codes[category, ::100]
+        looks, realism = judge(folded(networks), few, category)
+        # as far as half a precision of G's pictures lets them be the same, where it was computed in that
+        assert (bank.looks[category, ::100] - looks).norm() < 0.05 * looks.norm()
+        assert (bank.realism[category, ::100] - realism).abs().mean() < 0.05
+
+
+def test_the_bank_of_a_release_is_packed_beside_its_networks(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "networks"
+    shutil.copytree(weights.FOLDER, folder)
+    (known,) = (folder / weights.BANK).glob("*")
+    weights.bring(store, "file:///world", sizes.demo().world, folder)
+    monkeypatch.setattr(weights, "demo", lambda: replace(sizes.demo(), bank=BankConfig(codes=64)))
+    with pytest.raises(NotFound):
+        weights.pack_bank(store, folder)
+    assert known.exists()
+    monkeypatch.undo()
+    (folder / weights.BANK / "another.safetensors").touch()
+    before = known.read_bytes()
+    weights.pack_bank(store, folder)
+    assert {file.name: file.read_bytes() for file in (folder / weights.BANK).iterdir()} == {known.name: before}
 
 
 def test_what_is_there_already_is_not_sent_again(store: ObjectStore) -> None:

@@ -151,6 +151,24 @@ def test_a_release_has_a_seed_bank_of_its_networks(
         torch.testing.assert_close(bank.realism[category], realism, rtol=2e-3, atol=1e-4)
 
 
+@pytest.mark.usefixtures("local_ray")
+def test_the_same_seed_bank_is_not_computed_again(
+    steps: dict[str, Step], settings: Settings, store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = BankConfig(codes=64, tastes=2, rows=1, steps=2)
+    first = publish(settings, *THREE, bank=config)
+
+    def unwanted(*args: object, **options: object) -> None:
+        raise InterruptedError("it was to be computed")
+
+    monkeypatch.setattr("training.publish.connected", unwanted)
+    again = publish(settings, *THREE, bank=config)
+    banks = [store.get(f"releases/{release}/bank.safetensors") for release in (first, again)]
+    assert banks[0] == banks[1]
+    with pytest.raises(InterruptedError):
+        publish(settings, *THREE, bank=replace(config, seed=1))
+
+
 def test_a_seed_bank_has_limits() -> None:
     assert bank_of(0, 64) is None
     for codes in (-1, 63, 65_537):
