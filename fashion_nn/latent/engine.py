@@ -292,20 +292,27 @@ class Engine:
 
 
 class Paces:
-    """How long steps took lately, by their rows."""
+    """How long steps took lately, by their rows.
+
+    A row takes no longer in a larger step, so that what was slow once is forgotten when a smaller one was not.
+    """
 
     def __init__(self) -> None:
-        self._seconds: dict[int, float] = {}  # by rows, in eights
+        self._seen: dict[int, tuple[int, float]] = {}  # by rows, in eights: the rows and seconds of the last such step
 
     def saw(self, rows: int, seconds: float) -> None:
         """One more step."""
-        size = _eights(rows)
-        self._seconds[size] = (self._seconds.get(size, seconds) + seconds) / 2
+        self._seen[_eights(rows)] = rows, seconds
 
     def of(self, rows: int) -> float:
         """Seconds that a step of so many rows takes; as of fewer where so many have not been seen."""
-        known = [size for size in self._seconds if size <= _eights(rows)]
-        return self._seconds[max(known)] if known else 0.0
+        size = _eights(rows)
+        at_most = {
+            known: seconds * max(1.0, rows / those) for known, (those, seconds) in self._seen.items() if known <= size
+        }
+        if at_most and size not in at_most:
+            at_most[size] = self._seen[max(at_most)][1]
+        return min(at_most.values(), default=0.0)
 
 
 def _eights(rows: int) -> int:

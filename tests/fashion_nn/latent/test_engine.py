@@ -279,7 +279,7 @@ def test_at_its_deadline_a_plan_begins_no_other_ascent(networks: Networks, reque
     assert task.ending is Ending.DEADLINE
 
 
-@pytest.mark.parametrize(("slots", "left_s", "taken"), [(4, 18.5, False), (4, 20.0, True), (8, 1.5, True)])
+@pytest.mark.parametrize(("slots", "left_s", "taken"), [(4, 18.5, False), (4, 20.0, True), (8, 2.5, True)])
 def test_who_would_have_its_turn_too_late_is_turned_away_at_once(
     networks: Networks, request_of: RequestOf, slots: int, left_s: float, taken: bool
 ):

@@ -7,7 +7,7 @@ from itertools import accumulate
 import pytest
 
 from fashion_nn.latent import Ascent, Engine, EngineConfig, Networks, Plan
-from fashion_nn.latent.engine import NoTime, Task
+from fashion_nn.latent.engine import NoTime, Paces, Task
 from fashion_nn.latent.scheduler import Full
 from tests.fashion_nn.latent.test_engine import Clock
 
@@ -85,3 +85,14 @@ def test_a_step_that_was_slow_once_keeps_nobody_out(networks: Networks, request_
     shop.open()
     failed = [task for task in shop.tasks if task.error is not None or shop.ended[task] > task.deadline]
     assert len(failed) + shop.turned_away <= 6 and failed
+
+
+def test_a_large_step_that_was_slow_once_is_forgotten_when_smaller_ones_are_not() -> None:
+    paces = Paces()
+    assert paces.of(64) == 0.0
+    paces.saw(16, 10.0)
+    assert (paces.of(8), paces.of(16), paces.of(32)) == (0.0, 10.0, 10.0)
+    paces.saw(4, 0.1)
+    assert paces.of(16) == pytest.approx(0.4) and paces.of(3) == pytest.approx(0.1)
+    paces.saw(64, 0.3)
+    assert paces.of(64) == pytest.approx(0.3) and paces.of(60) == pytest.approx(0.3)
