@@ -177,8 +177,6 @@ class Designer(ReleaseDeployment[Studio]):
             coming = studio.loop.submit(plan, deadline=deadline, listener=watcher and watcher.tell)
         except Full as error:
             raise Overloaded(str(error), retry_after_s=studio.retry_after_s(), full="rows") from error
-        except NoTime as error:
-            raise Overloaded(str(error), retry_after_s=studio.retry_after_s(), full="time") from error
         except Stopped as error:
             raise TurningRelease(f"release {studio.release.id} is being left", retry_after_s=1) from error
         if watcher is not None:

@@ -28,7 +28,6 @@ from fashion_nn.latent.slots import Slots
 GIB = 2**30
 MOST_SLOTS = {"cpu": 64, "cuda": 512}  # unless a number is asked for
 CPU = torch.device("cpu")
-REMEMBERED = 0.9  # of the share of their steps that requests took, at each that finishes
 LOOK_EVERY = 8  # steps between two looks on a device that would have to be waited for
 
 
@@ -82,7 +81,7 @@ class Stats:
 
 
 class NoTime(Exception):
-    """A request has no slots in time for a step until its deadline, or would not have them: nothing was done for it."""
+    """A request had no slots in time for a step before its deadline: nothing was done for it."""
 
 
 class DeadlinePassed(Exception):
@@ -110,8 +109,7 @@ class Engine:
         self._look = None if self.dtype is torch.float32 else exact.look
         self.scheduler: Scheduler[Task] = Scheduler(slots, max_waiting=config.max_waiting)
         self.clock, self.stats = clock, Stats()
-        self._paces, self._stepping_since = Paces(), math.nan
-        self._taken = 1.0  # share of their steps after which requests finished lately
+        self._paces = Paces()
         self._looks = Looks(self.slots)
 
     @property
@@ -120,14 +118,9 @@ class Engine:
         return bool(self.scheduler.waiting or self.scheduler.running)
 
     def submit(self, plan: Plan[Any], *, priority: int = 0, deadline: float = math.inf) -> Task:
-        """Let a plan's first ascent wait for its slots.
-
-        Raises Full; NoTime where its turn would come too late; ValueError for more rows than slots.
-        """
+        """Let a plan's first ascent wait for its slots. Raises Full, and ValueError for more rows than slots."""
         ascent = next(plan.ascents)
         task = Task(plan=plan, ascent=ascent, rows=ascent.rows, steps=plan.passes, priority=priority, deadline=deadline)
-        self.scheduler.check(task)
-        self._check_time(task)
         self.scheduler.add(task)
         return task
 
@@ -138,9 +131,8 @@ class Engine:
     def step(self, lock: AbstractContextManager[Any] | None = None) -> None:
         """Schedule, run, harvest. Tasks may be submitted and cancelled meanwhile by whoever holds the lock."""
         lock = lock or nullcontext()
-        began = time.perf_counter()
+        began, began_at = time.perf_counter(), self.clock()
         with lock:
-            self._stepping_since = self.clock()
             self._schedule()
             running = sorted(slot for task in self.scheduler.running for slot in task.slots)
         ready = time.perf_counter()
@@ -150,9 +142,8 @@ class Engine:
         with lock:
             if running:
                 self._count(len(running))
-                self._paces.saw(len(running), self.clock() - self._stepping_since)
+                self._paces.saw(len(running), self.clock() - began_at)
                 self._harvest()
-            self._stepping_since = math.nan
             self.stats.run_s += ran - ready
             self.stats.other_s += ready - began + time.perf_counter() - ran
 
@@ -187,21 +178,9 @@ class Engine:
         """Run ascents together to their end."""
         return self.complete(Plan.of(ascent) for ascent in ascents)
 
-    def _check_time(self, task: Task) -> None:
-        """Whether there is time for a step once it is a task's turn. Raises NoTime."""
-        now, step_s = self.clock(), self._step_s(task.rows)
-        turn = self.scheduler.turn_of(task, now=self._next_step(now), step_s=step_s, taken=self._taken)
-        if self.busy and turn + step_s > task.deadline:
-            raise NoTime(f"its turn would come in {turn - now:.1f} s, its deadline is in {task.deadline - now:.1f} s")
-
-    def _next_step(self, now: float) -> float:
-        """When the next step begins, on the clock."""
-        under_way = not math.isnan(self._stepping_since)
-        return max(now, self._stepping_since + self._paces.of(self.scheduler.running_rows)) if under_way else now
-
-    def _step_s(self, more: int = 0) -> float:
-        """Seconds that a step takes with all that want to run, and so many rows more."""
-        wanted = self.scheduler.running_rows + self.scheduler.waiting_rows + more
+    def _step_s(self) -> float:
+        """Seconds that a step takes with all that want to run."""
+        wanted = self.scheduler.running_rows + self.scheduler.waiting_rows
         return self._paces.of(min(self.scheduler.slots, wanted))
 
     def _schedule(self) -> None:
@@ -272,9 +251,6 @@ class Engine:
         except StopIteration as done:
             task.result = done.value
             self._end(task, Ending.DEADLINE if late else Ending.FINISHED)
-            if not late:
-                share = 1 - task.steps / task.plan.passes
-                self._taken = REMEMBERED * self._taken + (1 - REMEMBERED) * share
         except DeadlinePassed as error:
             self._end(task, Ending.DEADLINE, error=error)
         except Exception as error:  # of this request alone: the others go on

@@ -60,7 +60,7 @@ class Loop:
     ) -> Coming[Result]:
         """Let a plan be carried out. `listener` is told how far it is, in the loop's thread.
 
-        deadline: on the engine's clock. Raises Full, NoTime, Stopped, and ValueError for more rows than slots.
+        deadline: on the engine's clock. Raises Full, Stopped, and ValueError for more rows than slots.
         """
         future: Coming[Result] = Coming()
         with self._changed:

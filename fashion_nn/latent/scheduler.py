@@ -109,8 +109,8 @@ class Scheduler(Generic[AnyRequest]):
         """Rows of all that wait."""
         return sum(request.rows for request in self.waiting)
 
-    def check(self, request: AnyRequest) -> None:
-        """Whether a request may wait for its slots. Raises Full; ValueError for one that could never run."""
+    def add(self, request: AnyRequest) -> None:
+        """Let a request wait for its slots. Raises Full; ValueError for one that could never run."""
         if request.rows > self.slots:
             raise ValueError(f"rows is {request.rows}, but there are {self.slots} slots")
         if request.state is not State.NEW:
@@ -118,29 +118,10 @@ class Scheduler(Generic[AnyRequest]):
         waiting = self.waiting_rows
         if waiting + request.rows > self.max_waiting + self.free:
             raise Full(waiting, request.rows, self.max_waiting)
-
-    def add(self, request: AnyRequest) -> None:
-        """Let a request wait for its slots. Raises as `check`."""
-        self.check(request)
-        request.due = (self._due(request), next(self._arrivals))
+        patience = STRETCH * request.rows * request.steps / 2**request.priority
+        request.due = (self.served + patience, next(self._arrivals))
         request.state = State.WAITING
         self.waiting.append(request)
-
-    def turn_of(self, request: AnyRequest, *, now: float, step_s: float, taken: float = 1.0) -> float:
-        """When a request that comes now would have its slots, on the clock, if nobody came after it.
-
-        step_s: seconds that a step takes. taken: share of their steps after which requests end.
-        """
-        due = self._due(request)
-        before = [each for each in (*self.running, *self.waiting) if each.due[0] <= due]
-        turn, free, ends = now, self.slots, list[tuple[float, int]]()
-        for each in (*sorted(before, key=lambda one: one.due), request):
-            while each.rows > free:
-                turn, rows = heapq.heappop(ends)
-                free += rows
-            free -= each.rows
-            heapq.heappush(ends, (min(max(each.deadline, turn), turn + taken * each.steps * step_s), each.rows))
-        return turn
 
     def late(self, now: float) -> list[AnyRequest]:
         """Those whose deadline has passed while they waited."""
@@ -176,9 +157,6 @@ class Scheduler(Generic[AnyRequest]):
         if request.state in (State.WAITING, State.RUNNING):
             self._move(request, State.ENDED)
             request.ending = ending
-
-    def _due(self, request: AnyRequest) -> float:
-        return self.served + STRETCH * request.rows * request.steps / 2**request.priority
 
     def _soonest(self) -> Iterator[AnyRequest]:
         """Who may run: whoever fits beside those that are due before it."""

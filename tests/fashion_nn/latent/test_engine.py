@@ -279,38 +279,6 @@ def test_at_its_deadline_a_plan_begins_no_other_ascent(networks: Networks, reque
     assert task.ending is Ending.DEADLINE
 
 
-@pytest.mark.parametrize(("slots", "left_s", "taken"), [(4, 18.5, False), (4, 20.0, True), (8, 2.5, True)])
-def test_who_would_have_its_turn_too_late_is_turned_away_at_once(
-    networks: Networks, request_of: RequestOf, slots: int, left_s: float, taken: bool
-):
-    """18 s are before it where there are no slots beside, and one more is for its own first step."""
-    ours = slow(networks, slots, step_s=1)
-    ours.submit(Plan.of(request_of(1, steps=20)))
-    for _ in range(3):
-        ours.step()
-    later, deadline = Plan.of(request_of(2, steps=20)), ours.clock() + left_s
-    if not taken:
-        with pytest.raises(NoTime, match=r"in 18\.0 s, its deadline is in 18\.5 s"):
-            ours.submit(later, deadline=deadline)
-        assert ours.scheduler.waiting_rows == 0
-        return
-    task = ours.submit(later, deadline=deadline)
-    while task.state is not State.ENDED:
-        ours.step()
-    assert task.error is None and math.isfinite(task.result.scores.objective.max()) and ours.clock() <= deadline
-
-
-def test_what_others_do_not_take_of_their_steps_is_counted_on(networks: Networks, request_of: RequestOf):
-    """As the ascents before it ended early, it is believed that those do which run."""
-    ours = slow(networks, slots=4, step_s=1)
-    for seed in range(30):
-        ours.submit(Plan.of(replace(request_of(seed, steps=20), patience=1, gain=1e9)))
-        finish(ours)
-    ours.submit(Plan.of(request_of(1, steps=20)))
-    ours.step()
-    assert ours.submit(Plan.of(request_of(2, steps=20)), deadline=ours.clock() + 10).state is State.WAITING
-
-
 def test_who_has_no_slots_in_time_for_a_step_is_told_before_the_deadline(networks: Networks, request_of: RequestOf):
     """What came later and is due sooner had them instead."""
     ours = slow(networks, slots=4, step_s=1)
