@@ -187,10 +187,13 @@ class Engine:
         now = self.clock()
         for task in self._late(now):
             if task.rows_kept is None:
-                self._end(task, Ending.DEADLINE, error=NoTime("no slots were free in time"))
+                self._turn_away(task)
             else:
                 self._advance(task, task.rows_kept, late=True)
         changes = self.scheduler.schedule()
+        for task in self.scheduler.late(now + 2 * self._step_s()):  # who would begin after this step, and end too late
+            if task.state is State.WAITING and task.began == 0:
+                self._turn_away(task)
         for task, slots in changes.suspended:
             task.rows_kept = self.slots.taken_out(slots)
             task.held_s += now - task.admitted
@@ -200,6 +203,9 @@ class Engine:
                 self._begin(task, task.ascent)
             else:
                 self._resume(task, task.rows_kept)
+
+    def _turn_away(self, task: Task) -> None:
+        self._end(task, Ending.DEADLINE, error=NoTime("no slots were free in time"))
 
     def _late(self, now: float) -> list[Task]:
         """Who waits and has no time for the next step. One is tried all the same where nobody runs: paces change."""
