@@ -50,10 +50,10 @@ def main() -> int:
     options = words.parse_args()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and nothing is left behind
     with_redis = redis.at_hand()
-    left_out = set() if with_redis else {HEAD}
-    left_out |= {HAPROXY} if options.ingress == "default" else set()
-    if HEAD in options.only and not with_redis:
-        report.progress(f"{HEAD} is left out: no {redis.PROGRAM} is on the PATH")
+    left_out = {} if with_redis else {HEAD: f"no {redis.PROGRAM} is on the PATH"}
+    left_out |= {HAPROXY: "it is not the ingress"} if options.ingress == "default" else {}
+    for name in left_out.keys() & set(options.only):
+        report.progress(f"{name} is left out: {left_out[name]}")
     rows: list[report.Row] = []
     failed: list[str] = []
     with ExitStack() as stack:

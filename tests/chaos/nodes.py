@@ -20,7 +20,7 @@ PATIENCE_S = 300.0
 HEAD_CPUS, WORKER_CPUS = 0, 4  # no replica is placed on the head
 TWICE = ("Gateway", "Recommender", "Designer", "FittingRoom")  # deployments of two replicas; the Limiter has one
 PROXIES = {"default": "ProxyActor", "haproxy": "HAProxyManager"}  # who looks after a node's ingress
-HAPROXY = {
+BEHIND_HAPROXY = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",
@@ -157,7 +157,7 @@ def running(
     known = {**os.environ, **environment, **STEADY, "RAY_USAGE_STATS_ENABLED": "0"}
     known |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # Ray listens on all interfaces
     known |= {"RAY_prestart_worker_first_driver": "0", "RAY_worker_niceness": "0"}  # callers do not go before replicas
-    known |= HAPROXY if ingress == "haproxy" else {}
+    known |= BEHIND_HAPROXY if ingress == "haproxy" else {}
     known["RAY_SERVE_WORKER_PROXY_HTTP_PORT"] = str(http_port)  # nobody is to ask the head, as in Kubernetes
     ray = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--disable-usage-stats"]
     ray += [f"--object-store-memory={100 * 2**20}", "--node-ip-address=127.0.0.1", "--dashboard-agent-listen-port=0"]

@@ -29,6 +29,7 @@ def main() -> None:
     serve.start(proxy_location="Disabled")
     handle = serve.run(Slow.bind(), name="slow", route_prefix=None)
     before = handle.remote().result(timeout_s=60)
+    print("the cluster is up", flush=True)
     nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20)
     answers: list[str] = []
     errors: list[str] = []
