@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -36,11 +36,6 @@ def mixed(one: Colour, other: Colour, share: float) -> Colour:
     """`one` with `share` (0..1) of `other` in it."""
     a, b = np.asarray(one), np.asarray(other)
     return tuple(float(v) for v in a + share * (b - a))
-
-
-def faded(paint: Paint, share: float) -> Paint:
-    """The same pattern with the accent drawn towards the ground colour: 0 = as it is, 1 = invisible."""
-    return replace(paint, accent=mixed(paint.accent, paint.colour, share))
 
 
 def pattern(paint: Paint, across: np.ndarray, down: np.ndarray, pixel: float) -> np.ndarray:

@@ -25,7 +25,8 @@ BEHIND_HAPROXY = {
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",
     "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
-}  # as in production, but for the last
+    "SERVE_SOCKET_REUSE_PORT_ENABLED": "1",  # else one of a machine's HAProxies alone would listen
+}  # as in production, but for the last two
 CONNECTED = """
 from cluster.settings import Settings
 from cluster.ray_runtime import connected
