@@ -67,7 +67,7 @@ def main() -> int:
                 failed.append(name)
                 continue
             if options.keep is not None:
-                keep(options.keep, rows)
+                keep(options.keep, rows, options.ingress)
     report.emit({**report.report("chaos", rows), "pivot": True})
     return 1 if failed else 0
 
@@ -147,11 +147,16 @@ def noticed(name: str, callers: Callers) -> dict[str, float]:
 def steady(trial: Trial, *, spread: bool) -> None:
     """Wait until everything answers, and each deployment has its replicas again, if need be on both workers."""
     cluster = trial.cluster
-    wait_until(cluster.whole, "each deployment has its replicas")
+
+    def whole() -> bool:
+        cluster.mend()
+        return cluster.whole()
+
+    wait_until(whole, "each deployment has its replicas")
     if spread and not cluster.spread():
         report.progress(f"placed anew: a worker has both replicas of one of {', '.join(TWICE)}")
         cluster.deploy()
-        wait_until(lambda: cluster.whole() and cluster.spread(), "each worker has its replicas")
+        wait_until(lambda: whole() and cluster.spread(), "each worker has its replicas")
 
     def answers() -> bool:
         with Atelier(trial.url, key=trial.key, patience=Patience(timeout_s=20.0, tries=1)) as shop:
@@ -165,10 +170,10 @@ def steady(trial: Trial, *, spread: bool) -> None:
     wait_until(answers, "everything answers")
 
 
-def keep(path: Path, rows: list[report.Row]) -> None:
+def keep(path: Path, rows: list[report.Row], ingress: str) -> None:
     """Write what has been found so far, beside what was found of the others at other times."""
     known = json.loads(path.read_text()) if path.exists() else None
-    found = merged(known, report.report("chaos", rows), list(FAULTS))
+    found = merged(known, report.report("chaos", rows), list(FAULTS), ingress)
     path.write_text(json.dumps(found, indent=1) + "\n")
 
 

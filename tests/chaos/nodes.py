@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks import report
 from cluster.ray_runtime import STEADY
 from tests.chaos.redis import Redis
 from tests.processes import descendants, title
@@ -65,6 +66,11 @@ class Node:
                 self.command, env=dict(self.environment), stdout=log, stderr=log, start_new_session=True
             )
 
+    @property
+    def failed(self) -> bool:
+        """Whether it ended by itself: `ray start` gives up where a raylet takes long to come."""
+        return self.process is not None and self.process.poll() is not None
+
     def processes(self, titled: str = "") -> set[int]:
         """Those below it, or those of them that bear such a title."""
         if self.process is None:
@@ -117,6 +123,14 @@ class Cluster:
     def deploy(self) -> None:
         """Place the application anew, on all workers."""
         self.run(DEPLOY)
+
+    def mend(self) -> None:
+        """Begin the nodes again that ended by themselves, as whoever looks after machines does."""
+        for node in (self.head, *self.workers):
+            if node.failed:
+                report.progress(f"{node.name} is begun again: it did not come up")
+                node.kill()
+                node.start()
 
     def whole(self) -> bool:
         """Whether each deployment has its replicas, who has replicas a proxy, and the head who looks after them."""
