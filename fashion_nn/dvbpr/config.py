@@ -1,6 +1,6 @@
 """What a DVBPR run is made of. Figures of `paper` and `authors`: Kang et al., ICDM 2017 (arXiv 1711.02231) and code."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fashion_nn import checks
@@ -108,8 +108,8 @@ def demo() -> DVBPRConfig:
 
 
 def shipped() -> DVBPRConfig:
-    """What the demonstration brings along."""
-    return best()
+    """What the demonstration brings along: three times as long, for its 1,200 items are few and its tastes exact."""
+    return replace(best(), steps=3_000)
 
 
 def debug() -> DVBPRConfig:
