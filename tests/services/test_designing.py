@@ -130,7 +130,9 @@ def test_a_probe_passes_while_others_hold_every_slot(studio: Studio, monkeypatch
     waiting = studio.loop.submit(design(studio))
     steps = studio.loop.stats.steps
     studio.probe()
-    assert studio.loop.stats.steps > steps and not long.done() and not waiting.done()
+    while studio.loop.stats.steps == steps:  # on a busy machine a step takes longer than that
+        studio.probe()
+    assert not long.done() and not waiting.done()
     long.cancel()
     assert len(waiting.result().codes) == 1
 
