@@ -61,7 +61,7 @@ class Task(Request):
     ascent: Ascent  # under way
     left: int = 0  # passes of it
     rows_kept: Slots | None = None  # where it was when it was suspended
-    began: int = 0  # the engine's step count when it was put into its slots; 0 before it first was
+    began: int = 0  # the engine's step count when it was put into its slots
     admitted: float = 0.0  # on the engine's clock
     held_s: float = 0.0  # how long it has held slots
     result: Any = None
@@ -191,12 +191,12 @@ class Engine:
             else:
                 self._advance(task, task.rows_kept, late=True)
         changes = self.scheduler.schedule()
-        for task in self.scheduler.late(now + 2 * self._step_s()):  # who would begin after this step, and end too late
-            if not task.began:
-                self._turn_away(task)
         for task, slots in changes.suspended:
             task.rows_kept = self.slots.taken_out(slots)
             task.held_s += now - task.admitted
+        for task in self.scheduler.late(now + 2 * self._step_s()):  # who would begin after this step, and end too late
+            if task.rows_kept is None:
+                self._turn_away(task)
         for task in changes.admitted:
             task.admitted = now
             if task.rows_kept is None:

@@ -13,7 +13,7 @@ THROUGH = {"default": "Serve's proxies", "haproxy": "HAProxies (`--ingress hapro
 
 
 def merged(
-    kept: Mapping[str, Any] | None, found: Mapping[str, Any], order: Sequence[str], ingress: str = "default"
+    kept: Mapping[str, Any] | None, found: Mapping[str, Any], order: Sequence[str], ingress: str
 ) -> dict[str, Any]:
     """The kept report with the cases of `found` in the place of what it had of them, in an order of cases.
 

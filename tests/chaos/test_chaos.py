@@ -97,7 +97,9 @@ def test_a_fault_that_is_tried_again_takes_the_place_of_its_earlier_figures() ->
         rows = [row(name.replace("__", "/"), [value], unit="calls") for name, value in figures.items()]
         return {**report("chaos", rows), "commit": commit}
 
-    kept = merged(None, of("old", third__sent=3, first__sent=1, first__run__steps_lost=1, dropped__sent=4), order)
+    kept = merged(
+        None, of("old", third__sent=3, first__sent=1, first__run__steps_lost=1, dropped__sent=4), order, "haproxy"
+    )
     kept = merged(kept, of("new", first__sent=7, second__sent=2), order, "haproxy")
     told = [(each["name"], each["value"]) for each in kept["rows"]]
     assert told == [("first/sent", 7), ("second/sent", 2), ("third/sent", 3)]
