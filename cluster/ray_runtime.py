@@ -11,7 +11,6 @@ machine, so that ours asks for a token, generated once and kept in the home.
 import os
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from typing import Any
 from urllib.error import URLError
 
 from cluster.companion import Companion
+from cluster.ports import free_port
 from cluster.settings import Settings
 
 _READY_TIMEOUT_S = 180.0
@@ -101,7 +101,7 @@ class LocalRay:
     def _spawn(self) -> dict[str, Any]:
         private = tempfile.mkdtemp(prefix="atelier-ray-", dir="/tmp")  # sockets need a short path
         temp_dir = f"{private}/r"  # Ray opens its own folder to everybody
-        port = _free_port()
+        port = free_port()
         command = [sys.executable, "-m", "cluster.ray_head", str(self._folder), private]
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # jobs call `python`
         return self._companion.start(
@@ -269,9 +269,3 @@ def _answers(dashboard: str, token: str) -> bool:
             return bool(answer.status == 200)
     except (URLError, TimeoutError, ConnectionError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,13 +1,13 @@
 """The service on a Ray of its own, for as long as it is measured: the current release of the settings' bucket."""
 
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cluster.ports import free_port
 from cluster.ray_runtime import SERVING
 
 QUIET = {
@@ -66,10 +66,3 @@ def served(**changes: Any) -> Iterator[Stage]:
             ray.shutdown()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -23,6 +23,7 @@ from benchmarks import report
 from cluster.keys import SCOPES, KeyStore
 from cluster.local_s3 import bucket_at_hand
 from cluster.object_store import open_store
+from cluster.ports import free_port
 from cluster.settings import Settings
 from fashion_nn import pictures
 from services.client import Atelier, Failure, Patience, calls
@@ -34,7 +35,6 @@ from tests.chaos.kept import merged
 from tests.chaos.nodes import PROXIES, TWICE, Cluster, running, wait_until
 from tests.chaos.training_run import TrainingRun
 from tests.services import tiny_release
-from tests.services.conftest import free_port
 
 CALM_S = 5.0
 RATE = 200.0  # requests a second that the callers' key may: far more than they make

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import report
+from cluster.ports import free_port
 from cluster.ray_runtime import STEADY
 from tests.chaos.redis import Redis
 from tests.processes import descendants, title
@@ -30,6 +31,7 @@ BEHIND_HAPROXY = {
 }  # as in production, but for the last two
 CONNECTED = """
 from cluster.settings import Settings
+from cluster.ports import free_port
 from cluster.ray_runtime import connected
 with connected(Settings(), log_to_driver=False):
     from ray import serve
@@ -167,7 +169,7 @@ def running(
 
     With a Redis the head keeps its state there.
     """
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     folder.mkdir(parents=True)
     known = {**os.environ, **environment, **STEADY, "RAY_USAGE_STATS_ENABLED": "0"}
     known |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # Ray listens on all interfaces
@@ -207,7 +209,7 @@ def haproxy_of(folder: Path) -> dict[str, str]:
     """What a node's HAProxy is told where another node of the machine has one. A socket's path must be short."""
     ports = ("HAPROXY_METRICS_PORT", "HAPROXY_STATS_PORT", "FALLBACK_PROXY_HTTP_PORT", "FALLBACK_PROXY_GRPC_PORT")
     files = {"CONFIG_FILE_LOC": "cfg", "SOCKET_PATH": "s", "SERVER_STATE_BASE": "", "SERVER_STATE_FILE": "state"}
-    return {f"RAY_SERVE_{name}": str(_free_port()) for name in ports} | {
+    return {f"RAY_SERVE_{name}": str(free_port()) for name in ports} | {
         f"RAY_SERVE_HAPROXY_{name}": str(folder / file) for name, file in files.items()
     }
 
@@ -233,9 +235,3 @@ def _listens(address: str) -> bool:
     host, _, port = address.rpartition(":")
     with socket.socket() as probe:
         return probe.connect_ex((host, int(port))) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.services.conftest import free_port
+from cluster.ports import free_port
 
 PROGRAM = "redis-server"
 READY_S = 30.0

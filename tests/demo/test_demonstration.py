@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+
+from cluster.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PATIENCE_S = 1800.0  # a busy machine's
@@ -63,12 +64,6 @@ class Running:
 def plain_environment() -> dict[str, str]:
     """Ours without what would send the demonstration to another bucket or another Ray."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("ATELIER_", "AWS_", "RAY_"))}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def left_behind(folder: Path) -> list[str]:

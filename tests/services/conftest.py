@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 
 from cluster.keys import SCOPES, KeyStore
 from cluster.object_store import open_store
+from cluster.ports import free_port
 from cluster.ray_runtime import SERVING
 from cluster.settings import Settings
 from services.protos.atelier_pb2_grpc import AtelierStub
@@ -171,9 +171,3 @@ def picture_of_somebody(width: int, height: int, *, format: str = "PNG") -> byte
 
     image = tiny_release.garment(200).resize((width, height))
     return pictures.encode(image, format=format)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

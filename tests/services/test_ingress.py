@@ -9,12 +9,12 @@ import pytest
 from ray import serve
 from ray._common.tls_utils import generate_self_signed_tls_certs
 
+from cluster.ports import free_port
 from cluster.settings import Settings
 from services import ingress
 from services.application import build
 from services.protos import atelier_pb2 as wire
 from services.protos.atelier_pb2_grpc import AtelierStub
-from tests.services.conftest import free_port
 from tests.services.near import Face, grpc_served
 from tests.services.test_grpc_face import SCORE, Echo
 

@@ -11,11 +11,12 @@ import httpx
 import pytest
 import yaml
 
-from tests.services.conftest import Served, free_port
+from cluster.ports import free_port
+from tests.services.conftest import Served
 from tests.services.test_metrics import ALERTS, PAGE, PANELS, RULES
 from tests.services.test_served_watching import dressed
 
-WAIT_S = 120.0
+WAIT_S = 300.0
 WINDOW = {"$__rate_interval": "5m", "$call": ".*"}  # what Grafana puts in their place
 RARE = ("retries", "store_errors", "refused", "looks", 'outcome!="ok"', 'status=~"5.."')
 
@@ -24,12 +25,12 @@ pytestmark = pytest.mark.skipif(shutil.which("prometheus") is None, reason="prom
 
 @pytest.fixture(scope="module")
 def prometheus(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """Prometheus with the page's scraping and the alerts, asking every second."""
+    """Prometheus with the page's scraping and the alerts, asking often."""
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
     (config,) = re.findall(r"^```yaml\n(scrape_configs:.*?)^```", PAGE, re.M | re.S)
     config = yaml.safe_load(config) | {"rule_files": ["rules.yaml"], "global": {"evaluation_interval": "1s"}}
     (job,) = config["scrape_configs"]
-    job["scrape_interval"] = "1s"
+    job["scrape_interval"] = "5s"  # it waits no longer for an answer, which a busy machine takes seconds for
     job["static_configs"] = [{"targets": [f"127.0.0.1:{served.settings.metrics_port}"]}]
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
     (folder / "rules.yaml").write_text(yaml.safe_dump(RULES["spec"]))
@@ -77,7 +78,7 @@ def test_the_dashboard_is_answered(served: Served, prometheus: httpx.Client) -> 
     waiting = {query for panel in PANELS for query in asked_by(panel)}
     end = time.monotonic() + WAIT_S
     while not all(rare(query) for query in waiting):
-        assert time.monotonic() < end, waiting
+        assert time.monotonic() < end, (waiting, answered(prometheus, "targets"))
         assert served.http.post("/v1/recommend", json={"shopper": shopper}).status_code == 200
         assert served.http.post("/v1/fitting", json=dressed(**design)).status_code == 200
         waiting = {query for query in waiting if not answered(prometheus, "query", query=query)["result"]}

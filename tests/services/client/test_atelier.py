@@ -14,11 +14,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from cluster.ports import free_port
 from services import messages
 from services.client import AsyncAtelier, Atelier, Failure, NoAnswer, Patience, Refused, calls, fields
 from services.client.retries import Budget, Tries
 from services.errors import Overloaded
-from tests.services.conftest import free_port
 from tests.services.near import faced
 
 TIMINGS = {"queue": 0.0, "compute": 0.0, "encode": 0.0}

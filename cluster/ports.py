@@ -1,0 +1,41 @@
+"""Ports of this machine for programs that are about to start."""
+
+import random
+import socket
+from pathlib import Path
+
+_HANDED_OUT = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_LOWEST = 20_000  # below it Ray's workers have theirs, 10002 to 19999
+_TRIES = 100
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and that nobody is given unasked.
+
+    The kernel gives ports of a range of its own to whoever connects or binds without naming one. A port
+    from there may be gone by the time that the program it was meant for has started.
+
+    Raises OSError if each of a hundred ports is taken.
+    """
+    taken = 0
+    while True:
+        port = random.SystemRandom().randrange(_LOWEST, _end())
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("", port))
+            except OSError:
+                taken += 1
+                if taken == _TRIES:
+                    raise
+            else:
+                return port
+
+
+def _end() -> int:
+    """Where the kernel's own range begins."""
+    try:
+        begin = int(_HANDED_OUT.read_text().split()[0])
+    except OSError:  # not Linux: the range that IANA set apart
+        begin = 49_152
+    return begin if begin > _LOWEST else 65_536
