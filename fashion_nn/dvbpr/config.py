@@ -1,6 +1,6 @@
 """What a DVBPR run is made of. Figures of `paper` and `authors`: Kang et al., ICDM 2017 (arXiv 1711.02231) and code."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from fashion_nn import checks
@@ -16,6 +16,7 @@ class DVBPRConfig:
     hidden: int = 4096  # units of the fully connected layers
     dropout: float = 0.5  # after each fully connected layer but the last
     pooling: Literal["grid", "statistics"] = "grid"  # of `compact`: what its head is given of a picture
+    colours: int = 0  # levels of each channel of a colour histogram among these `statistics`; 0: none
     dimensions: int = 50  # K: length of a look
     picture_size: int = 224  # pixels, square
     category_weight: float = 0.0  # of an item's category beside its look, in its vector; 0: the look is all
@@ -48,6 +49,7 @@ class DVBPRConfig:
         checks.one_of("precision", self.precision, ("auto", "bf16", "fp32"))
         checks.at_least("picture_size", self.picture_size, 64 if self.backbone == "cnn-f" else 16)
         checks.within("dropout", self.dropout, 0.0, 0.95)
+        checks.one_of("colours", self.colours, (0, *range(2, 9)) if self.pooling == "statistics" else (0,))
         checks.at_least("weight_decay", self.weight_decay, 0.0)
         checks.at_least("taste_decay", self.taste_decay, 0.0)
         checks.at_least("learning_rate", self.learning_rate, 0.0)
@@ -78,10 +80,11 @@ def best() -> DVBPRConfig:
     """For many kinds of clothing, photographed or drawn: all that is known to help, a few minutes on one core."""
     return DVBPRConfig(
         backbone="compact",
-        width=24,
+        width=8,
         hidden=128,
         dropout=0.0,
         pooling="statistics",
+        colours=5,
         dimensions=32,
         picture_size=64,
         category_weight=2.0,
@@ -108,8 +111,8 @@ def demo() -> DVBPRConfig:
 
 
 def shipped() -> DVBPRConfig:
-    """What the demonstration brings along: `best` for longer, which the order within a category gains by."""
-    return replace(best(), steps=3_000)
+    """What the demonstration brings along: `best`."""
+    return best()
 
 
 def debug() -> DVBPRConfig:

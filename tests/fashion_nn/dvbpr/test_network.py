@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from fashion_nn.dvbpr import config
-from fashion_nn.dvbpr.network import Look, Recommender, upsample
+from fashion_nn.dvbpr import config, network
+from fashion_nn.dvbpr.network import Look, Recommender, colours, upsample
 from tests.fashion_nn.drawn import receptive_field, shapes_of
 
 
@@ -92,6 +92,42 @@ def test_statistics_tell_pictures_apart_that_have_the_same_means():
     torch.testing.assert_close(told[:, 3:6], torch.tensor([[0.01] * 3, [1.0] * 3]), atol=1e-3, rtol=0)
 
 
+def test_colours_are_shared_out_among_their_nearest_levels():
+    pictures = torch.tensor([[1.0, -1.0, -1.0], [0.0, 0.0, 0.0], [1.0, 1 / 3, -1.0]])[..., None, None].expand(
+        3, 3, 8, 8
+    )
+    shares = (colours(pictures, 4).square() - 1e-4).view(3, 4, 4, 4)
+    expected = torch.zeros(3, 4, 4, 4)
+    expected[0, 3, 0, 0] = 1
+    expected[1, 1:3, 1:3, 1:3] = 1 / 8
+    expected[2, 3, 2, 0] = 1
+    torch.testing.assert_close(shares, expected, atol=1e-6, rtol=0)
+
+
+def test_colours_of_a_picture_in_two_halves_are_half_of_each():
+    picture = torch.full((1, 3, 8, 8), -1.0)
+    picture[..., :4] = 1
+    shares = (colours(picture, 2).square() - 1e-4).view(8)
+    torch.testing.assert_close(shares, torch.tensor([0.5, 0, 0, 0, 0, 0, 0, 0.5]), atol=1e-6, rtol=0)
+
+
+def test_a_colour_that_is_near_has_a_gradient_towards_it():
+    """What the latent engine climbs by."""
+    picture, wanted = torch.full((1, 3, 8, 8), 0.1, requires_grad=True), (2 * 4 + 2) * 4 + 2  # all channels at 1/3
+    before = colours(picture, 4)[0, wanted]
+    before.backward()
+    with torch.no_grad():
+        assert colours(picture + 0.1 * picture.grad.sign(), 4)[0, wanted] > before
+
+
+def test_statistics_take_the_histogram_where_the_config_asks_for_it():
+    plain, coloured = (replace(config.debug(), pooling="statistics", colours=levels) for levels in (0, 4))
+    pictures = torch.rand(2, 3, 32, 32) * 2 - 1
+    told = Look(coloured).features(pictures)
+    assert told.shape[1] == Look(plain).features(pictures).shape[1] + 64
+    torch.testing.assert_close(told[:, 6:70] / network.COLOUR_SCALE, colours(pictures, 4))
+
+
 def test_how_tastes_usually_are_is_told_by_the_tastes_or_kept_beside_them():
     plain, kept = (Recommender(replace(config.debug(), population=on), 50) for on in (False, True))
     assert np.allclose(plain.usual().mean, plain.taste.weight.detach().mean(0).numpy())
@@ -114,6 +150,7 @@ def test_upsample_repeats_pixels():
         ("batch_size", 0, "1"),
         ("split", "first", "random"),
         ("pooling", "statistics", "grid"),
+        ("colours", 4, "0"),
         ("batches", "shoppers", "items"),
         ("shift", 57, "56"),
         ("last_rate_share", 1.5, "1.0"),
