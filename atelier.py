@@ -50,7 +50,11 @@ def demo(
     from fashion_nn import configs
 
     options = Options(size=configs.named(sizes, size), output=output.absolute(), once=once, train=train, fresh=fresh)
-    settings = Settings().with_updates(api_keys="off")  # its calls carry none: nobody but this machine is answered
+    asked = Settings()
+    settings = asked.with_updates(
+        api_keys="off",  # its calls carry none: nobody but this machine is answered
+        request_timeout_s=max(asked.request_timeout_s, 180.0),  # a busy machine shows everything as well, only later
+    )
     with interruptible():
         demonstrate(options, settings, Progress(Console(highlight=False)))
 
