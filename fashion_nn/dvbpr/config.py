@@ -106,7 +106,7 @@ def best() -> DVBPRConfig:
 
 
 def demo() -> DVBPRConfig:
-    """What `make demo` trains: `best`, which takes about a minute of one core for a drawn world."""
+    """What `make demo TRAIN=1` trains: `best`, some minutes of one core for a drawn world."""
     return best()
 
 
