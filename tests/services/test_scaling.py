@@ -9,7 +9,7 @@ from ray.serve.config import AutoscalingConfig
 
 from cluster.settings import Settings
 from services.application import OPTIONS
-from services.errors import Overloaded
+from services.errors import DeadlineExceeded, Overloaded
 from services.messages import AlterRequest, Shopper
 from services.scaling import by_rows, replicas
 from tests.services.conftest import Served
@@ -105,6 +105,6 @@ def answered(response: Any) -> bool:
         response.result(timeout_s=0)
     except TimeoutError:
         return False
-    except Overloaded:
+    except (Overloaded, DeadlineExceeded):
         pass
     return True
