@@ -17,23 +17,26 @@ def free_port() -> int:
 
     Raises OSError if each of a hundred ports is taken.
     """
-    taken = 0
-    while True:
-        port = random.SystemRandom().randrange(_LOWEST, _end())
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("", port))
-            except OSError:
-                taken += 1
-                if taken == _TRIES:
-                    raise
-            else:
-                return port
+    ports = range(_LOWEST, _end())
+    tried = random.SystemRandom().sample(ports, min(_TRIES, len(ports)))
+    for port in tried:
+        if _is_free(port):
+            return port
+    raise OSError(f"{len(tried)} ports from {ports.start} to {ports.stop - 1} were tried, and all are in use")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+        return True
 
 
 def _end() -> int:
-    """Where the kernel's own range begins."""
+    """Where the kernel's own range begins; where it leaves no room below, a port out of it must do."""
     try:
         begin = int(_HANDED_OUT.read_text().split()[0])
     except OSError:  # not Linux: the range that IANA set apart

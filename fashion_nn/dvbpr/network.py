@@ -128,7 +128,7 @@ def colours(pictures: Tensor, levels: int) -> Tensor:
     more than of the shares themselves (Hellinger's kernel; Arandjelović & Zisserman, CVPR 2012).
     """
     at = torch.linspace(-1.0, 1.0, levels, device=pictures.device)[:, None]
-    pixels = F.avg_pool2d(pictures.float(), 2)  # a quarter of the work, and nothing lost
+    pixels = F.avg_pool2d(pictures.float(), 2)  # a quarter of the work, and in a trial as good
     near = (1 - (pixels.flatten(2)[:, :, None] - at).abs() * ((levels - 1) / 2)).clamp(min=0)
     red, green, blue = near.unbind(1)
     shares = torch.einsum("nrp,ngp,nbp->nrgb", red, green, blue).flatten(1) / near.shape[-1]
