@@ -1,11 +1,13 @@
 """A process beside ours: one at most for a folder, found by whoever looks there, gone when its owner is.
 
 Both ends are here. The owner's end starts the process and holds its standard input open. The process's end
-locks the folder for as long as it lives and takes the end of its standard input for its owner's.
+locks the folder for as long as it lives and takes the end of its standard input for its owner's. Guests hold a lock of
+theirs, by which an owner that is done knows that others are not.
 """
 
 import fcntl
 import json
+import logging
 import os
 import subprocess
 import time
@@ -17,11 +19,14 @@ from typing import IO, Any
 EXIT_FOLDER_IN_USE = 75
 _STATE = "process.json"
 _LOCK = "process.lock"
+_GUESTS = "guests.lock"
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
 _WAIT_FOR_THE_DYING_S = 20.0
 _WAIT_FOR_LOOKERS_S = 1.0  # whoever looks for the process holds its lock for an instant
 _POLL_S = 0.05
+_LOOK_FOR_GUESTS_S = 0.5
 _ROOT = Path(__file__).resolve().parent.parent
+_LOGGER = logging.getLogger(__name__)
 
 
 class FolderInUse(Exception):
@@ -35,6 +40,7 @@ class Companion:
         self.folder = folder
         self._stop_timeout_s = stop_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
+        self._visit: IO[str] | None = None  # a guest's lock, held while it is open
 
     @property
     def owned(self) -> bool:
@@ -84,6 +90,11 @@ class Companion:
         write_private_json(self.folder / _STATE, running)
         return running
 
+    def join(self) -> None:
+        """Be a guest of the process that was found, until `stop`. Within `starting`."""
+        self._visit = (self.folder / _GUESTS).open("a")
+        fcntl.flock(self._visit, fcntl.LOCK_SH)
+
     def last_record(self) -> dict[str, Any]:
         """What was recorded of the process that ran last, running or not; empty before the first."""
         path = self.folder / _STATE
@@ -93,8 +104,22 @@ class Companion:
         """Whether the process of a record still runs."""
         return self._process.poll() is None if self._process is not None else _exists(running["pid"])
 
+    def outlast_guests(self) -> None:
+        """Wait until nobody else uses the process, and end it before anybody comes. A guest has nothing to wait for."""
+        said = False
+        while self._process is not None and self._process.poll() is None:
+            with self.starting(), (self.folder / _GUESTS).open("a") as guests:
+                if _try_lock(guests, fcntl.LOCK_EX):
+                    return self.stop()
+            if not said:
+                _LOGGER.warning("waiting for others that use the process of %s", self.folder)
+                said = True
+            time.sleep(_LOOK_FOR_GUESTS_S)
+
     def stop(self) -> None:
-        """End the process, if this object started it."""
+        """End the process, if this object started it; a guest leaves."""
+        if self._visit is not None:
+            self._visit.close()
         process, self._process = self._process, None
         if process is None:
             return

@@ -28,16 +28,16 @@ _HOST = "127.0.0.1"
 
 
 @contextmanager
-def bucket_at_hand(settings: Settings) -> Iterator[Settings]:
+def bucket_at_hand(settings: Settings, *, outlasts: bool = True) -> Iterator[Settings]:
     """Settings whose bucket answers: as they are, or with the embedded server running meanwhile.
 
     The server is started where `s3_endpoint` is not set and the bucket is not a folder; one that already
-    runs on the same home is used and left running.
+    runs on the same home is used and left running. outlasts: as of LocalS3.
     """
     if settings.s3_endpoint is not None or settings.folder is not None:
         yield settings
         return
-    with LocalS3(settings) as server:
+    with LocalS3(settings, outlasts=outlasts) as server:
         yield settings.with_updates(**server.settings_update())
 
 
@@ -45,12 +45,13 @@ class LocalS3:
     """One server process for one home folder.
 
     The first to start owns the process and ends it with `stop()`; while it runs, others on the same home
-    use it as guests, and their `stop()` does nothing. It dies with its owner, however that dies.
+    use it as guests, and their `stop()` leaves it running. It dies with its owner, however that dies. An owner that is
+    done waits for its guests, if it `outlasts` them; one that fails or is interrupted does not.
     Credentials, port and data outlive it, also over kill -9.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, *, outlasts: bool = True) -> None:
+        self._settings, self._outlasts = settings, outlasts
         self._folder = settings.home / "s3"
         self._companion = Companion(self._folder, stop_timeout_s=_STOP_TIMEOUT_S)
         self.endpoint: str | None = None  # while it is known to run
@@ -66,13 +67,16 @@ class LocalS3:
         Raises Unavailable, naming the process that holds the folder where there is one.
         """
         with self._companion.starting():
-            running = self._companion.find() or self._spawn()
+            running = self._companion.find()
+            if running is not None and not self.owned:
+                self._companion.join()
+            running = running or self._spawn()
             self.endpoint = f"http://{_HOST}:{running['port']}"
             self._wait_until_ready(running)
         return self
 
     def stop(self) -> None:
-        """End the process if this object started it; its data stays."""
+        """End the process if this object started it, and leave it otherwise; its data stays."""
         self.endpoint = None
         self._companion.stop()
 
@@ -88,7 +92,11 @@ class LocalS3:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            if kind is None and self._outlasts:
+                self._companion.outlast_guests()
+        finally:
+            self.stop()
 
     def _spawn(self) -> dict[str, Any]:
         if importlib.util.find_spec("ministack") is None:

@@ -63,11 +63,12 @@ class Reach:
 class LocalRay:
     """One local cluster for one home folder: the first to start it owns it, others are guests.
 
-    It ends with its owner, however that ends, and leaves nothing behind but the logs in `home/ray/logs`.
+    It ends with its owner, however that ends, and leaves nothing behind but the logs in `home/ray/logs`. An owner that
+    is done waits for its guests, if it `outlasts` them; one that fails or is interrupted does not.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, *, outlasts: bool = True) -> None:
+        self._settings, self._outlasts = settings, outlasts
         self._folder = settings.home / "ray"
         self._companion = Companion(self._folder, stop_timeout_s=_STOP_TIMEOUT_S)
 
@@ -84,10 +85,13 @@ class LocalRay:
     def start(self) -> Reach:
         """Start the cluster, or find it; returns when jobs can be submitted. Raises RayUnavailable."""
         with self._companion.starting():
-            return self._wait_until_ready(self._companion.find() or self._spawn())
+            running = self._companion.find()
+            if running is not None and not self.owned:
+                self._companion.join()
+            return self._wait_until_ready(running or self._spawn())
 
     def stop(self) -> None:
-        """End the cluster if this object started it."""
+        """End the cluster if this object started it; a guest leaves it."""
         self._companion.stop()
 
     def __enter__(self) -> Reach:
@@ -96,7 +100,11 @@ class LocalRay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        try:
+            if kind is None and self._outlasts:
+                self._companion.outlast_guests()
+        finally:
+            self.stop()
 
     def _spawn(self) -> dict[str, Any]:
         private = tempfile.mkdtemp(prefix="atelier-ray-", dir="/tmp")  # sockets need a short path

@@ -19,11 +19,14 @@ ANSWERS_S = 180.0  # until the application answers, on a busy machine
 
 @contextmanager
 def standing(settings: Settings) -> Iterator[Settings]:
-    """A bucket and a Ray: those that the settings name, or local ones meanwhile. Yields the settings to use."""
+    """A bucket and a Ray: those that the settings name, or local ones meanwhile. Yields the settings to use.
+
+    Whoever ends this ends them, whoever else uses them.
+    """
     with ExitStack() as stack:
-        settings = stack.enter_context(bucket_at_hand(settings))
+        settings = stack.enter_context(bucket_at_hand(settings, outlasts=False))
         if not ray_is_named(settings):
-            stack.enter_context(LocalRay(settings))
+            stack.enter_context(LocalRay(settings, outlasts=False))
         yield settings
 
 

@@ -7,10 +7,12 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import boto3
@@ -18,7 +20,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cluster.companion import EXIT_FOLDER_IN_USE
+from cluster.companion import EXIT_FOLDER_IN_USE, running_in
 from cluster.local_s3 import LocalS3, bucket_at_hand
 from cluster.local_s3_server import admitted
 from cluster.object_store import AccessDenied, Unavailable, open_store
@@ -28,7 +30,7 @@ from cluster.settings import Settings
 OWNER = """
 import sys, time
 from pathlib import Path
-from cluster.companion import EXIT_FOLDER_IN_USE
+from cluster.companion import EXIT_FOLDER_IN_USE, running_in
 from cluster.local_s3 import LocalS3
 from cluster.settings import Settings
 server = LocalS3(Settings(home=Path(sys.argv[1]))).start()
@@ -124,6 +126,33 @@ def test_the_second_to_start_is_a_guest(home: Settings) -> None:
             assert (owner.owned, guest.owned) == (True, False)
         settings = home.with_updates(**owner.settings_update())
         S3Store(settings.bucket_url, settings).ensure_bucket()
+
+
+def test_an_owner_that_is_done_waits_for_its_guests(home: Settings) -> None:
+    owner, guests = LocalS3(home).start(), [LocalS3(home).start() for _ in range(2)]
+    leaving = threading.Thread(target=owner.__exit__, args=(None, None, None), daemon=True)
+    leaving.start()
+    for guest in guests:
+        leaving.join(1)
+        assert leaving.is_alive()
+        settings = home.with_updates(**guest.settings_update())
+        S3Store(settings.bucket_url, settings).ensure_bucket()
+        guest.stop()
+    leaving.join(20)
+    assert not leaving.is_alive()
+    assert running_in(home.home / "s3") is None
+
+
+@pytest.mark.parametrize("how", ["fails", "does not outlast them"])
+def test_an_owner_need_not_wait_for_its_guests(home: Settings, how: str) -> None:
+    with ExitStack() as stack:
+        stack.enter_context(suppress(RuntimeError))
+        stack.enter_context(LocalS3(home, outlasts=how == "fails"))
+        guest = LocalS3(home).start()
+        assert not guest.owned
+        if how == "fails":
+            raise RuntimeError("of the owner")
+    assert running_in(home.home / "s3") is None
 
 
 def test_many_processes_start_one_server(home: Settings) -> None:
