@@ -5,7 +5,9 @@ counts are the best designs that differ. Here the same shopper's true utility (`
 the pictures on the way, beside that of random generated items and of as many items of the catalogue, the best as the
 model and as the true taste rank them. Scores and utilities are told in standard deviations of the items of the same
 category above their mean, so that 0 is an item taken blindly, whoever the shopper is. Shoppers differ more from each
-other than what they are shown does: so everything is also compared shopper by shopper with the best items by score.
+other than what they are shown does: so everything is also compared shopper by shopper with the best items by score,
+and with the best of those that the shopper has not bought, as they are recommended. Of an item that somebody has bought
+it is not the model that says they like it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -29,7 +32,8 @@ from fashion_nn.pictures import normalise
 from fashion_nn.world import tastes
 from fashion_nn.world.shoppers import Shopper
 from training import runs
-from training.catalogue_data import CatalogueData, open_catalogue
+from training.catalogue_data import CatalogueData
+from training.dvbpr import RECIPE, Bought
 from training.errors import TrainingError
 from training.evaluate.figures import Mean
 from training.evaluate.truth import stated
@@ -77,6 +81,7 @@ class Worth:
     utility: Mean  # to the true taste
     realism: Mean  # as the discriminator has it: 1 is real
     ahead: Mean  # in utility, of the catalogue's best by score for the same shopper
+    ahead_of_new: Mean  # ... and of the best that they have not bought: of what they are recommended
     realism_weight: float | None = None  # of an ascent
     steps: int | None = None
 
@@ -106,6 +111,7 @@ class Client:
     scores: Tensor  # [n] of the category's items
     utilities: Tensor  # [n]
     realism: Tensor  # [n]
+    new: Tensor  # bool [n]: not bought, as far as the model knows
 
     def told(self, scores: Tensor, utilities: Tensor) -> tuple[float, float]:
         """Their means, in standard deviations of the category's items above those items' mean."""
@@ -116,6 +122,10 @@ class Client:
         """Of some of the category's items, by place [m]."""
         return self.told(self.scores[items], self.utilities[items])
 
+    def recommended(self) -> Tensor:
+        """The places of the best by score that are new to them; of all items to who has bought every one."""
+        return best(self.scores.where(self.new, -torch.inf) if self.new.any() else self.scores)
+
 
 def evaluate(inquiry: DesignInquiry, store: ObjectStore, settings: Settings, *, say: Say) -> DesignFindings:
     """Climb for some shoppers, and read off what it is worth. Raises TrainingError, DataError, StoreError."""
@@ -125,7 +135,7 @@ def evaluate(inquiry: DesignInquiry, store: ObjectStore, settings: Settings, *, 
     learnt = dict(zip(dvbpr.record.identity["shoppers"], recommender(dvbpr).taste.weight.detach(), strict=True))
     path = mirror(url, settings, settings.cache / "data")
     source = Source(path=path, cache=settings.cache / "pictures", store=store)
-    data = open_catalogue(source, size=dvbpr.config.picture_size)
+    data = RECIPE.open(source, dvbpr.config)
     clients = invited(stated(path), learnt, networks, data, inquiry)
     say(f"{len(clients)} shoppers, {inquiry.rows} starts each")
     slots, waiting = (inquiry.rows * count for count in (min(len(clients), AT_ONCE), len(clients)))
@@ -152,16 +162,21 @@ def invited(
     shoppers: Mapping[str, Shopper],
     learnt: Mapping[str, Tensor],
     networks: Networks,
-    data: CatalogueData,
+    data: Bought,
     inquiry: DesignInquiry,
 ) -> list[Client]:
     """Some of the shoppers that both the world and the run know, each with the category that they buy most of."""
-    known, names = [user for user in learnt if user in shoppers], data.catalogue.categories
+    catalogue = data.items.catalogue
+    known, names = [user for user in learnt if user in shoppers], catalogue.categories
     places = np.random.default_rng(inquiry.seed).permutation(len(known))[: inquiry.shoppers]
     chosen = [shoppers[known[place]] for place in places]
     wanted = [max(names, key=lambda name, mix=each.mix: mix.get(name, 0.0)) for each in chosen]
-    shelves = {name: Shelf.of(networks, data, names.index(name)) for name in sorted(set(wanted))}
-    return [shelves[name].client(each, learnt[each.user_id]) for each, name in zip(chosen, wanted, strict=True)]
+    shelves = {name: Shelf.of(networks, data.items, names.index(name)) for name in sorted(set(wanted))}
+    bought = dict(zip(catalogue.user_ids, data.split.train, strict=True))
+    return [
+        shelves[name].client(each, learnt[each.user_id], bought[each.user_id])
+        for each, name in zip(chosen, wanted, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +184,7 @@ class Shelf:
     """The n items of a category: looks [n, K] as the model has them and [n, F] as a true taste does, realism [n]."""
 
     category: int
+    items: NDArray[np.int64]  # their numbers [n]
     looks: Tensor
     true_looks: Tensor
     realism: Tensor
@@ -177,13 +193,14 @@ class Shelf:
     @torch.inference_mode()
     def of(cls, networks: Networks, data: CatalogueData, category: int) -> "Shelf":
         """Of all items of the category; the discriminator sees them in the generator's size."""
-        pictures = normalise(data.pictures[np.flatnonzero(data.catalogue.item_category == category)])
+        items = np.flatnonzero(data.catalogue.item_category == category)
+        pictures = normalise(data.pictures[items])
         size, labels = (networks.generator.picture_size,) * 2, torch.full((len(pictures),), category)
         realism = networks.discriminator(interpolate(pictures, size, mode="area"), labels)
-        return cls(category, networks.look(pictures, labels), tastes.looks(pictures), realism)
+        return cls(category, items, networks.look(pictures, labels), tastes.looks(pictures), realism)
 
-    def client(self, shopper: Shopper, learnt: Tensor) -> Client:
-        """A shopper who buys here."""
+    def client(self, shopper: Shopper, learnt: Tensor, bought: NDArray[np.int64]) -> Client:
+        """A shopper who buys here, and has bought these items, by their numbers."""
         stated = torch.tensor([shopper.taste[feature] for feature in tastes.FEATURES])
         return Client(
             learnt=learnt,
@@ -192,6 +209,7 @@ class Shelf:
             scores=self.looks @ learnt,
             utilities=self.true_looks @ stated,
             realism=self.realism,
+            new=torch.from_numpy(~np.isin(self.items, bought)),
         )
 
 
@@ -200,6 +218,7 @@ def without_climbing(networks: Networks, clients: Sequence[Client], inquiry: Des
     lists = {
         "the catalogue": lambda client: torch.arange(len(client.scores)),
         f"its best {BEST} by score": lambda client: best(client.scores),
+        f"its best {BEST} new ones": Client.recommended,
         f"its best {BEST} by true taste": lambda client: best(client.utilities),
     }
     for name, choose in lists.items():
@@ -217,8 +236,8 @@ def without_climbing(networks: Networks, clients: Sequence[Client], inquiry: Des
 
 
 def best(values: Tensor) -> Tensor:
-    """The places of the BEST highest."""
-    return values.topk(min(BEST, len(values))).indices
+    """The places of the BEST highest that are finite."""
+    return values.topk(min(BEST, int(values.isfinite().sum()))).indices
 
 
 @torch.inference_mode()
@@ -297,8 +316,9 @@ def worth(
     realism: Sequence[float],
     **asked: float,
 ) -> Worth:
-    """Means over the clients, of (score, utility), of realism, and of each one's lead over their best by score."""
+    """Means over the clients, of (score, utility), of realism, and of each one's leads in utility."""
     scores, utilities = np.array(told).T
     listed = np.array([client.told_of(best(client.scores))[1] for client in clients])
-    means = (Mean.of(values) for values in (scores, utilities, np.array(realism), utilities - listed))
-    return Worth(name, *means, **asked)
+    recommended = np.array([client.told_of(client.recommended())[1] for client in clients])
+    leads = utilities - listed, utilities - recommended
+    return Worth(name, *(Mean.of(values) for values in (scores, utilities, np.array(realism), *leads)), **asked)

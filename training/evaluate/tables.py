@@ -51,16 +51,21 @@ def show_designs(findings: DesignFindings, out: Console) -> None:
     starts = f"starts of {findings.codes:,} a category" if findings.codes else "blind starts"
     out.print(f"  {findings.data}: {findings.shoppers} shoppers, {findings.rows} {starts} each")
     out.print("  scores and utilities in standard deviations of the category's items above their mean")
-    table = Table(box=None)
-    table.add_column("")
-    for name in ("realism weight", "steps", "score", "true utility", "realism", "truly ahead by"):
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("", no_wrap=True)
+    for name in ("score", "true utility", "realism", "ahead", "of new ones"):
         table.add_column(name, justify="right", no_wrap=True)
     for each in (*findings.catalogue, *findings.ascents):
-        asked = ("" if value is None else f"{value:g}" for value in (each.realism_weight, each.steps))
-        found = (f"{mean.value:.2f} ± {mean.margin:.2f}" for mean in (each.score, each.utility, each.realism))
-        table.add_row(each.name, *asked, *found, f"{each.ahead.value:+.2f} ± {each.ahead.margin:.2f}")
+        asked = "" if each.steps is None else f", η {each.realism_weight:g}, {each.steps} steps"
+        leads = (f"{mean.value:+.2f} ± {mean.margin:.2f}" for mean in (each.ahead, each.ahead_of_new))
+        utility = f"{each.utility.value:.2f} ± {each.utility.margin:.2f}"
+        found = (f"{each.score.value:.2f}", utility, f"{each.realism.value:.2f}")
+        table.add_row(f"{each.name}{asked}", *found, *leads)
     out.print(table)
-    out.print(f"  truly ahead by: in true utility, of the best {BEST} by score for the same shopper")
+    out.print(
+        f"  ahead: in true utility, of the best {BEST} by score for the same shopper; of new ones: of the best {BEST}"
+    )
+    out.print("  that they have not bought, as they are recommended; η: weight of realism")
 
 
 def show_fittings(findings: FittingFindings, out: Console) -> None:

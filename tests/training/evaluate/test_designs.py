@@ -1,10 +1,12 @@
 """What designs are worth to the true taste of a drawn world, with networks that have learnt nothing."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from cluster.object_store import open_store
 from cluster.settings import Settings
@@ -40,7 +42,7 @@ def test_scores_and_utilities_along_the_ascents(
         finish(network, world, bucket)
     assert main([*WORDS, "--codes", "64", "--realism", "0", "5", "--steps", "0", "4"]) == 0
     found = json.loads(open_store(bucket.bucket_url, bucket).get(f"runs/{RUNS['cgan']}/designs.json"))
-    everything, by_score, by_taste, blind = found["catalogue"]
+    everything, by_score, new, by_taste, blind = found["catalogue"]
     assert everything["score"]["value"] == pytest.approx(0, abs=1e-5)
     assert everything["utility"]["value"] == pytest.approx(0, abs=1e-5)
     assert by_score["score"]["value"] > by_taste["score"]["value"]
@@ -51,7 +53,10 @@ def test_scores_and_utilities_along_the_ascents(
     for each in (*found["catalogue"], *found["ascents"]):
         lead = each["utility"]["value"] - by_score["utility"]["value"]
         assert each["ahead"]["value"] == pytest.approx(lead)
-    assert by_score["ahead"] == {"value": 0, "margin": 0}
+        beyond = each["utility"]["value"] - new["utility"]["value"]
+        assert each["ahead_of_new"]["value"] == pytest.approx(beyond)
+    assert by_score["ahead"] == new["ahead_of_new"] == {"value": 0, "margin": 0}
+    assert by_score["score"]["value"] > new["score"]["value"] > 0
     printed = capsys.readouterr().out
     assert "by true taste" in printed and f"{by_taste['utility']['value']:.2f}" in printed
     assert f"{by_taste['ahead']['value']:+.2f} ± {by_taste['ahead']['margin']:.2f}" in printed
@@ -67,6 +72,7 @@ def test_the_same_starts_climb_to_higher_scores_and_are_held_back_by_realism() -
             scores=torch.tensor([0.0, 1.0]),
             utilities=torch.tensor([0.0, 1.0]),
             realism=torch.ones(2),
+            new=torch.tensor([True, True]),
         )
         for at in range(3)
     ]
@@ -97,26 +103,40 @@ def test_what_cannot_be_is_refused(bucket: Settings, capsys: pytest.CaptureFixtu
     assert f"{word.removeprefix('--')} " in capsys.readouterr().err.splitlines()[-1]
 
 
+def buyer(scores: Tensor, utilities: Tensor, new: Sequence[bool] | None = None) -> Client:
+    """Somebody who has not bought what is `new`, all of it by default."""
+    nobody, unseen = torch.zeros(1), torch.ones(len(scores), dtype=torch.bool)
+    return Client(
+        learnt=nobody,
+        stated=nobody,
+        category=0,
+        scores=scores,
+        utilities=utilities,
+        realism=torch.ones(len(scores)),
+        new=unseen if new is None else torch.tensor(new),
+    )
+
+
+def test_what_was_bought_is_not_recommended_unless_all_of_it_was() -> None:
+    scores = torch.tensor([5.0, 1.0, 4.0, 2.0, 3.0])
+    some, few, all_of_it = (
+        buyer(scores, scores, [at in left for at in range(5)]) for left in ({1, 2, 3, 4}, {1, 3}, set())
+    )
+    assert some.recommended().tolist() == [2, 4, 3]
+    assert few.recommended().tolist() == [3, 1]
+    assert all_of_it.recommended().tolist() == [0, 2, 4]
+
+
 def test_pictures_are_told_in_deviations_of_the_items() -> None:
     scores, utilities = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, 10.0, 20.0])
-    nobody = torch.zeros(1)
-    client = Client(learnt=nobody, stated=nobody, category=0, scores=scores, utilities=utilities, realism=nobody)
+    client = buyer(scores, utilities)
     assert client.told(torch.tensor([3.0, 5.0]), torch.tensor([0.0])) == pytest.approx((2.0, -1.0))
 
 
 def test_shoppers_are_compared_with_themselves_and_not_with_each_other() -> None:
-    scores, nobody = torch.tensor([0.0, 1.0, 2.0, 3.0, 9.0]), torch.zeros(1)
-    clients = [
-        Client(
-            learnt=nobody,
-            stated=nobody,
-            category=0,
-            scores=scores,
-            utilities=torch.tensor([5.0, 5.0, *liked]),
-            realism=nobody,
-        )
-        for liked in ((4.0, 4.0, 4.0), (5.5, 6.0, 6.5), (9.0, 7.0, 8.0))  # the best three by score
-    ]
+    scores = torch.tensor([0.0, 1.0, 2.0, 3.0, 9.0])
+    best_three = (4.0, 4.0, 4.0), (5.5, 6.0, 6.5), (9.0, 7.0, 8.0)
+    clients = [buyer(scores, torch.tensor([5.0, 5.0, *liked])) for liked in best_three]
     listed = [client.told(scores, client.utilities[2:])[1] for client in clients]
     found = worth("designs", clients, [(0.0, each + 0.25) for each in listed], [0.5] * 3)
     assert found.ahead.value == pytest.approx(0.25)
