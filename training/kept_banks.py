@@ -18,11 +18,12 @@ from fashion_nn.latent.bank import BankConfig
 from fashion_nn.latent.objective import Networks
 
 FOLDER = "caches/banks"
+MADE = 1  # to be raised where the same networks, tastes and size have come to have another bank
 
 
 def key_of(networks: Networks, tastes: Tensor, config: BankConfig) -> str:
     """Where the bank of these is kept, which follows from all their numbers. tastes: [n, K]."""
-    digest = hashlib.sha256(json.dumps(to_json(config), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps({"made": MADE, **to_json(config)}, sort_keys=True).encode())
     for name, tensor in (("tastes", tastes), *_weights(networks)):
         digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
