@@ -112,7 +112,7 @@ class Companion:
                 if _try_lock(guests, fcntl.LOCK_EX):
                     return self.stop()
             if not said:
-                _LOGGER.warning("waiting for others that use the process of %s", self.folder)
+                _LOGGER.warning("done, but others use what runs on %s: it stays until they are done, too", self.folder)
                 said = True
             time.sleep(_LOOK_FOR_GUESTS_S)
 
