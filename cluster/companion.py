@@ -11,7 +11,7 @@ import logging
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -67,6 +67,16 @@ class Companion:
             time.sleep(_POLL_S)
         return None
 
+    def find_or(self, start: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The process that runs now, as its guest until `stop`, or one that is started. Within `starting`."""
+        running = self.find()
+        if running is None:
+            return start()
+        if not self.owned:
+            self._visit = (self.folder / _GUESTS).open("a")
+            fcntl.flock(self._visit, fcntl.LOCK_SH)
+        return running
+
     def start(
         self,
         command: Sequence[str],
@@ -89,11 +99,6 @@ class Companion:
         running = {**record, "pid": self._process.pid, "owner": os.getpid()}
         write_private_json(self.folder / _STATE, running)
         return running
-
-    def join(self) -> None:
-        """Be a guest of the process that was found, until `stop`. Within `starting`."""
-        self._visit = (self.folder / _GUESTS).open("a")
-        fcntl.flock(self._visit, fcntl.LOCK_SH)
 
     def last_record(self) -> dict[str, Any]:
         """What was recorded of the process that ran last, running or not; empty before the first."""

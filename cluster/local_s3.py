@@ -67,10 +67,7 @@ class LocalS3:
         Raises Unavailable, naming the process that holds the folder where there is one.
         """
         with self._companion.starting():
-            running = self._companion.find()
-            if running is not None and not self.owned:
-                self._companion.join()
-            running = running or self._spawn()
+            running = self._companion.find_or(self._spawn)
             self.endpoint = f"http://{_HOST}:{running['port']}"
             self._wait_until_ready(running)
         return self

@@ -85,10 +85,7 @@ class LocalRay:
     def start(self) -> Reach:
         """Start the cluster, or find it; returns when jobs can be submitted. Raises RayUnavailable."""
         with self._companion.starting():
-            running = self._companion.find()
-            if running is not None and not self.owned:
-                self._companion.join()
-            return self._wait_until_ready(running or self._spawn())
+            return self._wait_until_ready(self._companion.find_or(self._spawn))
 
     def stop(self) -> None:
         """End the cluster if this object started it; a guest leaves it."""
