@@ -87,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     climbs.add_argument("--shoppers", type=int, default=24, metavar="N", help="of the world (24)")
     climbs.add_argument("--rows", type=int, default=8, metavar="N", help="starts of each, whose best designs count (8)")
     climbs.add_argument("--codes", type=int, default=2048, metavar="N", help="of a seed bank (2048); 0: blind starts")
+    climbs.add_argument("--tastes", choices=("learnt", "stated"), default="learnt", help="climbed for (learnt)")
     climbs.add_argument("--realism", type=float, nargs="+", default=(0, 1, 5, 10, 20), help="weights (0 1 5 10 20)")
     climbs.add_argument("--steps", type=int, nargs="+", default=(0, 5, 10, 20, 40, 80), help="(0 5 10 20 40 80)")
     climbs.add_argument("--seed", type=int, default=0, metavar="N", help="of shoppers and starts (0)")

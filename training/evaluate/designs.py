@@ -8,10 +8,14 @@ category above their mean, so that 0 is an item taken blindly, whoever the shopp
 other than what they are shown does: so everything is also compared shopper by shopper with the best items by score,
 and with the best of those that the shopper has not bought, as they are recommended. Of an item that somebody has bought
 it is not the model that says they like it.
+
+What the learnt tastes lack is told apart from what the looks lack by climbing with tastes that are fitted to the stated
+ones (`tastes="stated"`): nobody could learn better ones for these looks.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -57,6 +61,7 @@ class DesignInquiry:
     shoppers: int = 24
     rows: int = 8  # starts of an ascent, of which the best designs count
     codes: int = 2048  # of each category's seed bank, from which the starts are; 0: they are blind
+    tastes: Literal["learnt", "stated"] = "learnt"  # that are climbed for; stated: what comes nearest to these
     realism: tuple[float, ...] = (0.0, 1.0, 5.0, 10.0, 20.0)  # weights of the objective
     steps: tuple[int, ...] = (0, 5, 10, 20, 40, 80)
     seed: int = 0
@@ -97,6 +102,7 @@ class DesignFindings:
     shoppers: int
     rows: int
     codes: int
+    tastes: str
     catalogue: list[Worth]
     ascents: list[Worth]
 
@@ -148,6 +154,7 @@ def evaluate(inquiry: DesignInquiry, store: ObjectStore, settings: Settings, *, 
         shoppers=len(clients),
         rows=inquiry.rows,
         codes=inquiry.codes,
+        tastes=inquiry.tastes,
         catalogue=list(without_climbing(networks, clients, inquiry)),
         ascents=list(climbed(engine, networks, clients, inquiry, say)),
     )
@@ -172,11 +179,30 @@ def invited(
     chosen = [shoppers[known[place]] for place in places]
     wanted = [max(names, key=lambda name, mix=each.mix: mix.get(name, 0.0)) for each in chosen]
     shelves = {name: Shelf.of(networks, data.items, names.index(name)) for name in sorted(set(wanted))}
+    if inquiry.tastes == "stated":
+        fitted = nearest(shelves.values())
+        learnt = {each.user_id: fitted @ vector(each) for each in chosen}
     bought = dict(zip(catalogue.user_ids, data.split.train, strict=True))
     return [
         shelves[name].client(each, learnt[each.user_id], bought[each.user_id])
         for each, name in zip(chosen, wanted, strict=True)
     ]
+
+
+def vector(shopper: Shopper) -> Tensor:
+    """A stated taste [F]."""
+    return torch.tensor([shopper.taste[feature] for feature in tastes.FEATURES])
+
+
+def nearest(shelves: Iterable["Shelf"]) -> Tensor:
+    """What makes a taste [L] of a stated one [F]: scores come as near to true utilities as they can, by least squares.
+
+    A matrix [L, F]. Up to a constant, which ranks nothing.
+    """
+    columns = ((each.looks, each.true_looks) for each in shelves)
+    looks, true_looks = (torch.cat(column).double() for column in zip(*columns, strict=True))
+    centred = (each - each.mean(0) for each in (looks, true_looks))
+    return torch.linalg.lstsq(*centred).solution.float()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +227,7 @@ class Shelf:
 
     def client(self, shopper: Shopper, learnt: Tensor, bought: NDArray[np.int64]) -> Client:
         """A shopper who buys here, and has bought these items, by their numbers."""
-        stated = torch.tensor([shopper.taste[feature] for feature in tastes.FEATURES])
+        stated = vector(shopper)
         return Client(
             learnt=learnt,
             stated=stated,

@@ -49,7 +49,9 @@ def show_designs(findings: DesignFindings, out: Console) -> None:
     """What designs are worth."""
     out.print(f"runs {findings.dvbpr} and {findings.cgan}", style="bold")
     starts = f"starts of {findings.codes:,} a category" if findings.codes else "blind starts"
-    out.print(f"  {findings.data}: {findings.shoppers} shoppers, {findings.rows} {starts} each")
+    out.print(
+        f"  {findings.data}: {findings.shoppers} shoppers, {findings.rows} {starts} each, {findings.tastes} tastes"
+    )
     out.print("  scores and utilities in standard deviations of the category's items above their mean")
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from fashion_nn.world.world import WorldConfig, write_world
 from tests.fashion_nn.latent.conftest import CATEGORIES, made
 from tests.training.finished import RUNS, finish
 from training.evaluate.command import main
-from training.evaluate.designs import Client, DesignInquiry, climbed, worth
+from training.evaluate.designs import Client, DesignInquiry, Shelf, climbed, nearest, worth
 
 WORDS = ["designs", "--dvbpr", RUNS["dvbpr"], "--cgan", RUNS["cgan"], "--shoppers", "3", "--rows", "4"]
 
@@ -60,6 +61,12 @@ def test_scores_and_utilities_along_the_ascents(
     printed = capsys.readouterr().out
     assert "by true taste" in printed and f"{by_taste['utility']['value']:.2f}" in printed
     assert f"{by_taste['ahead']['value']:+.2f} ± {by_taste['ahead']['margin']:.2f}" in printed
+
+    assert main([*WORDS, "--codes", "0", "--tastes", "stated", "--realism", "0", "--steps", "0"]) == 0
+    fitted = json.loads(open_store(bucket.bucket_url, bucket).get(f"runs/{RUNS['cgan']}/designs.json"))
+    assert fitted["tastes"] == "stated" and found["tastes"] == "learnt"
+    assert by_score["utility"]["value"] < fitted["catalogue"][1]["utility"]["value"]
+    assert fitted["catalogue"][3]["utility"] == by_taste["utility"]
 
 
 def test_the_same_starts_climb_to_higher_scores_and_are_held_back_by_realism() -> None:
@@ -125,6 +132,19 @@ def test_what_was_bought_is_not_recommended_unless_all_of_it_was() -> None:
     assert some.recommended().tolist() == [2, 4, 3]
     assert few.recommended().tolist() == [3, 1]
     assert all_of_it.recommended().tolist() == [0, 2, 4]
+
+
+def test_the_nearest_tastes_score_what_looks_can_tell_of_true_utilities() -> None:
+    random = torch.Generator().manual_seed(0)
+    true_looks, mixed = torch.randn(40, 3, generator=random), torch.randn(3, 5, generator=random)
+    shelves = [
+        Shelf(at, np.arange(20), true_looks[rows] @ mixed + 7, true_looks[rows], torch.ones(20))
+        for at, rows in enumerate((slice(20), slice(20, 40)))
+    ]
+    stated = torch.tensor([1.0, -2.0, 0.5])
+    scores = torch.cat([shelf.looks for shelf in shelves]) @ (nearest(shelves) @ stated)
+    utilities = true_looks @ stated
+    torch.testing.assert_close(scores - scores.mean(), utilities - utilities.mean(), atol=1e-4, rtol=1e-4)
 
 
 def test_pictures_are_told_in_deviations_of_the_items() -> None:
