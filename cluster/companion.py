@@ -36,9 +36,10 @@ class FolderInUse(Exception):
 class Companion:
     """The owner's, or a guest's, end of one process for `folder`."""
 
-    def __init__(self, folder: Path, *, stop_timeout_s: float) -> None:
+    def __init__(self, folder: Path, *, stop_timeout_s: float, outlasts: bool = True) -> None:
+        """outlasts: whether an owner that is done waits for its guests."""
         self.folder = folder
-        self._stop_timeout_s = stop_timeout_s
+        self._stop_timeout_s, self._outlasts = stop_timeout_s, outlasts
         self._process: subprocess.Popen[bytes] | None = None
         self._visit: IO[str] | None = None  # a guest's lock, held while it is open
 
@@ -109,17 +110,13 @@ class Companion:
         """Whether the process of a record still runs."""
         return self._process.poll() is None if self._process is not None else _exists(running["pid"])
 
-    def outlast_guests(self) -> None:
-        """Wait until nobody else uses the process, and end it before anybody comes. A guest has nothing to wait for."""
-        said = False
-        while self._process is not None and self._process.poll() is None:
-            with self.starting(), (self.folder / _GUESTS).open("a") as guests:
-                if _try_lock(guests, fcntl.LOCK_EX):
-                    return self.stop()
-            if not said:
-                _LOGGER.warning("done, but others use what runs on %s: it stays until they are done, too", self.folder)
-                said = True
-            time.sleep(_LOOK_FOR_GUESTS_S)
+    def leave(self, *, done: bool) -> None:
+        """`stop`, which waits for guests where that is wanted; who is not done, but fails, waits for nobody."""
+        try:
+            if done and self._outlasts:
+                self._outlast_guests()
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """End the process, if this object started it; a guest leaves."""
@@ -136,6 +133,18 @@ class Companion:
             process.wait()
         if process.stdin:
             process.stdin.close()
+
+    def _outlast_guests(self) -> None:
+        """Wait until nobody else uses the process, and end it before anybody comes. A guest has nothing to wait for."""
+        said = False
+        while self._process is not None and self._process.poll() is None:
+            with self.starting(), (self.folder / _GUESTS).open("a") as guests:
+                if _try_lock(guests, fcntl.LOCK_EX):
+                    return self.stop()
+            if not said:
+                _LOGGER.warning("done, but others use what runs on %s: it stays until they are done, too", self.folder)
+                said = True
+            time.sleep(_LOOK_FOR_GUESTS_S)
 
 
 @contextmanager

@@ -51,9 +51,9 @@ class LocalS3:
     """
 
     def __init__(self, settings: Settings, *, outlasts: bool = True) -> None:
-        self._settings, self._outlasts = settings, outlasts
+        self._settings = settings
         self._folder = settings.home / "s3"
-        self._companion = Companion(self._folder, stop_timeout_s=_STOP_TIMEOUT_S)
+        self._companion = Companion(self._folder, stop_timeout_s=_STOP_TIMEOUT_S, outlasts=outlasts)
         self.endpoint: str | None = None  # while it is known to run
 
     @property
@@ -89,11 +89,8 @@ class LocalS3:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None and self._outlasts:
-                self._companion.outlast_guests()
-        finally:
-            self.stop()
+        self.endpoint = None
+        self._companion.leave(done=kind is None)
 
     def _spawn(self) -> dict[str, Any]:
         if importlib.util.find_spec("ministack") is None:

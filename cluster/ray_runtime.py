@@ -68,9 +68,9 @@ class LocalRay:
     """
 
     def __init__(self, settings: Settings, *, outlasts: bool = True) -> None:
-        self._settings, self._outlasts = settings, outlasts
+        self._settings = settings
         self._folder = settings.home / "ray"
-        self._companion = Companion(self._folder, stop_timeout_s=_STOP_TIMEOUT_S)
+        self._companion = Companion(self._folder, stop_timeout_s=_STOP_TIMEOUT_S, outlasts=outlasts)
 
     @property
     def owned(self) -> bool:
@@ -97,11 +97,7 @@ class LocalRay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None and self._outlasts:
-                self._companion.outlast_guests()
-        finally:
-            self.stop()
+        self._companion.leave(done=kind is None)
 
     def _spawn(self) -> dict[str, Any]:
         private = tempfile.mkdtemp(prefix="atelier-ray-", dir="/tmp")  # sockets need a short path

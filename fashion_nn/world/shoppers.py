@@ -24,6 +24,11 @@ class Shopper:
     taste: dict[str, float]  # a weight for each of FEATURES
     mix: dict[str, float]  # category -> share of what the shopper buys; adds up to 1
 
+    @property
+    def weights(self) -> np.ndarray:
+        """The taste as an array [len(FEATURES)]."""
+        return np.array([self.taste[name] for name in FEATURES])
+
 
 def sample_shopper(rng: np.random.Generator, user_id: str, items: np.ndarray) -> Shopper:
     """Somebody who likes two or three colours and minds lightness and pattern.
@@ -58,10 +63,9 @@ def preference(shopper: Shopper, items: np.ndarray, categories: np.ndarray) -> n
 
     items: [n, len(FEATURES)] looks; categories: [n] index into CATEGORIES.
     """
-    weights = np.array([shopper.taste[name] for name in FEATURES])
     shares = np.array([shopper.mix[name] for name in CATEGORIES])
     with np.errstate(divide="ignore"):
-        return items @ weights + np.log(shares)[categories]
+        return items @ shopper.weights + np.log(shares)[categories]
 
 
 def sample_popularity(rng: np.random.Generator, n_items: int) -> np.ndarray:

@@ -181,17 +181,12 @@ def invited(
     shelves = {name: Shelf.of(networks, data.items, names.index(name)) for name in sorted(set(wanted))}
     if inquiry.tastes == "stated":
         fitted = nearest(shelves.values())
-        learnt = {each.user_id: fitted @ vector(each) for each in chosen}
+        learnt = {each.user_id: fitted @ torch.from_numpy(each.weights).float() for each in chosen}
     bought = dict(zip(catalogue.user_ids, data.split.train, strict=True))
     return [
         shelves[name].client(each, learnt[each.user_id], bought[each.user_id])
         for each, name in zip(chosen, wanted, strict=True)
     ]
-
-
-def vector(shopper: Shopper) -> Tensor:
-    """A stated taste [F]."""
-    return torch.tensor([shopper.taste[feature] for feature in tastes.FEATURES])
 
 
 def nearest(shelves: Iterable["Shelf"]) -> Tensor:
@@ -227,7 +222,7 @@ class Shelf:
 
     def client(self, shopper: Shopper, learnt: Tensor, bought: NDArray[np.int64]) -> Client:
         """A shopper who buys here, and has bought these items, by their numbers."""
-        stated = vector(shopper)
+        stated = torch.from_numpy(shopper.weights).float()
         return Client(
             learnt=learnt,
             stated=stated,
