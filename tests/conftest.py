@@ -14,5 +14,5 @@ def local_s3_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sett
 
     One server for the session: take a prefix of your own, `settings.with_updates(bucket_url=…)`.
     """
-    with bucket_at_hand(Settings(home=tmp_path_factory.mktemp("home"))) as settings:
+    with bucket_at_hand(Settings(home=tmp_path_factory.mktemp("home")), outlasts=False) as settings:
         yield settings
