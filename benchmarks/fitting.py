@@ -31,6 +31,7 @@ def main() -> None:
     words = report.arguments(__doc__)
     words.add_argument("--config", help="a named config of CAGAN (as --size)")
     words.add_argument("--batches", type=int, nargs="+", default=[1, 4, 16], help="pictures in one pass (1 4 16)")
+    words.add_argument("--company", type=int, default=16, help="requests that share a pass (16)")
     words.add_argument("--pixels", type=int, default=512, help="height of the pictures that are sent (512)")
     options = words.parse_args()
     config = configs.named(named, options.config or options.size)
@@ -40,7 +41,7 @@ def main() -> None:
     rows = []
     for size in options.batches:
         rows.append(of_network(plain, served, config, size, device, options.runs))
-    rows.append(of_fitting(plain, served, config, max(options.batches), device, options))
+    rows.append(of_fitting(plain, served, config, device, options))
     report.emit(report.report("fitting", rows))
 
 
@@ -65,10 +66,8 @@ def of_network(
     return compared(f"network/{size}", values)
 
 
-def of_fitting(
-    plain: Generator, served: Generator, config: CAGANConfig, size: int, device: torch.device, options
-) -> report.Row:
-    """Fittings a second: `size` in company, and one by one."""
+def of_fitting(plain: Generator, served: Generator, config: CAGANConfig, device: torch.device, options) -> report.Row:
+    """Fittings a second: some in company, and one by one."""
     width = options.pixels * 3 // 4
     person, garment = (Image.effect_noise((width, options.pixels), sigma).convert("RGB") for sigma in (40, 80))
 
@@ -86,8 +85,8 @@ def of_fitting(
         fitter = Fitter(release=None, generator=network, config=config, device=device)
         return company * rate(lambda: fitted(fitter, company), device)
 
-    subjects = {"served": lambda: of(served, size), "plain": lambda: of(plain, 1)}
-    return compared(f"fitting/{size}", report.in_turns(subjects, runs=options.runs))
+    subjects = {"served": lambda: of(served, options.company), "plain": lambda: of(plain, 1)}
+    return compared(f"fitting/{options.company}", report.in_turns(subjects, runs=options.runs))
 
 
 def compared(name: str, values: dict[str, list[float]]) -> report.Row:

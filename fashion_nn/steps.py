@@ -88,11 +88,12 @@ class Average:
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
-        for mine, theirs in zip(self.network.state_dict().values(), network.state_dict().values(), strict=True):
-            if mine.is_floating_point():
-                mine.lerp_(theirs.to(mine.dtype), 1 - decay)
-            else:
-                mine.copy_(theirs)
+        floats, others = [], []
+        for pair in zip(self.network.state_dict().values(), network.state_dict().values(), strict=True):
+            (floats if pair[0].is_floating_point() else others).append(pair)
+        torch._foreach_lerp_(*map(list, zip(*floats, strict=True)), 1 - decay)  # in one go, where there is a GPU
+        for mine, theirs in others:
+            mine.copy_(theirs)
 
 
 def optimiser_step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

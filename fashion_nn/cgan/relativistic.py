@@ -25,18 +25,21 @@ class DiscriminatorObjective(nn.Module):
     def forward(
         self, real: Tensor, fake: Tensor, category: Tensor, penalty_weight: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        watched = torch.arange(len(real), device=real.device) % self.every == 0
-        real_watched, fake_watched = real[watched].requires_grad_(), fake[watched].requires_grad_()
-        on_real, on_fake = self._scores(real_watched, fake_watched, category[watched])
+        (real_watched, *real), (fake_watched, *fake), (watched, *rest) = map(self._dealt, (real, fake, category))
+        on_real, on_fake = self._scores(real_watched.requires_grad_(), fake_watched.requires_grad_(), watched)
         terms = {
             "loss/discriminator/real_penalty": penalty_weight * loss.gradient_penalty(on_real, real_watched),
             "loss/discriminator/fake_penalty": penalty_weight * loss.gradient_penalty(on_fake, fake_watched),
         }
-        if not watched.all():
-            rest_real, rest_fake = self._scores(real[~watched], fake[~watched], category[~watched])
+        if rest:
+            rest_real, rest_fake = self._scores(*map(torch.cat, (real, fake, rest)))
             on_real, on_fake = torch.cat([on_real, rest_real]), torch.cat([on_fake, rest_fake])
         terms["loss/discriminator/pairs"] = loss.more_real(on_real, on_fake)
         return sum(terms.values()), terms
+
+    def _dealt(self, pairs: Tensor) -> list[Tensor]:
+        """`every` hands: the first holds each `every`-th pair. By their places alone, so that no GPU is waited for."""
+        return [pairs[first :: self.every] for first in range(min(self.every, len(pairs)))]
 
     def _scores(self, real: Tensor, fake: Tensor, category: Tensor) -> tuple[Tensor, Tensor]:
         dtype = steps.autocast_dtype(self.precision, real.device)

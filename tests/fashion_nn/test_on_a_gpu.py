@@ -1,0 +1,98 @@
+"""What a GPU computes is what a processor computes. Skipped where there is no GPU."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from fashion_nn.cagan import config as cagan_configs
+from fashion_nn.cagan.network import Generator
+from fashion_nn.cagan.serving import for_serving
+from fashion_nn.cagan.step import CAGANStep
+from fashion_nn.cgan import config as cgan_configs
+from fashion_nn.cgan.training_step import training_step
+from fashion_nn.dvbpr import config as dvbpr_configs
+from fashion_nn.dvbpr.step import DVBPRStep
+from tests.fashion_nn.drawn import items_data, pairs_data, shoppers_data
+
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU"),
+    pytest.mark.usefixtures("unrounded"),
+]
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+CAGAN = replace(
+    cagan_configs.best(), height=32, width=32, generator_width=8, discriminator_width=8, finish=8, batch_size=4, steps=8
+)
+
+
+def dvbpr(precision: str, device: torch.device) -> DVBPRStep:
+    return DVBPRStep(replace(dvbpr_configs.debug(), dropout=0.0, precision=precision), shoppers_data(), device)
+
+
+def paper(precision: str, device: torch.device) -> Any:
+    return training_step(replace(cgan_configs.debug(), precision=precision), items_data(), device)
+
+
+def modern(precision: str, device: torch.device) -> Any:
+    config = replace(cgan_configs.modern_debug(), precision=precision, penalised_every=2, recoloured=0.5)
+    return training_step(config, items_data(), device)
+
+
+def cagan(precision: str, device: torch.device) -> CAGANStep:
+    return CAGANStep(replace(CAGAN, precision=precision), pairs_data(), device)
+
+
+STEPS = pytest.mark.parametrize("built", [dvbpr, paper, modern, cagan])
+Built = Callable[[str, torch.device], Any]
+
+
+@STEPS
+def test_first_steps_have_the_same_losses(built: Built):
+    """The first from the same weights; the second from what each learnt by it."""
+    here, there = built("fp32", CPU), built("fp32", GPU)
+    for number, tolerance in ((0, 1e-3), (1, 0.05)):
+        batch = here.draw(number)
+        expected, found = here(batch), there(batch)
+        assert expected.keys() == found.keys()
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name].cpu(), value, atol=tolerance, rtol=tolerance)
+
+
+@STEPS
+def test_steps_in_bf16_stay_finite_and_near_those_in_fp32(built: Built):
+    exact, rounded = built("fp32", GPU), built("auto", GPU)
+    for number in range(3):
+        batch = exact.draw(number)
+        expected, found = exact(batch), rounded(batch)
+        for name, value in found.items():
+            assert value.isfinite(), name
+            if number == 0:
+                torch.testing.assert_close(value.float(), expected[name].float(), atol=0.1, rtol=0.1)
+
+
+@STEPS
+def test_what_was_learnt_on_a_gpu_goes_on_elsewhere(built: Built):
+    there, here = built("fp32", GPU), built("fp32", CPU)
+    there(there.draw(0))
+    here.load(there.state())
+    torch.testing.assert_close(here.sample(), there.sample(), atol=1e-3, rtol=0)
+    batch = here.draw(1)
+    expected, found = there(batch), here(batch)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value.cpu(), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "auto"])
+def test_a_fitting_is_the_same(precision: str):
+    torch.manual_seed(0)
+    config = replace(CAGAN, precision=precision)
+    plain = Generator(config).eval().requires_grad_(False)
+    inputs = [torch.rand(3, 3, 32, 32) * 2 - 1 for _ in range(3)]
+    expected = plain(*inputs)
+    found = for_serving(plain, config, GPU)(*(each.to(GPU) for each in inputs))
+    tolerance = 1e-4 if precision == "fp32" else 0.05
+    for name in ("picture", "mask", "flow"):
+        torch.testing.assert_close(getattr(found, name).float().cpu(), getattr(expected, name), atol=tolerance, rtol=0)
