@@ -15,7 +15,7 @@ from fashion_nn.cagan.step import CAGANData, CAGANStep
 from fashion_nn.cgan.step import CGANData, CGANStep
 from fashion_nn.dvbpr.step import DVBPRData, DVBPRStep
 
-ITEMS, SHOPPERS, BOUGHT = 512, 64, 8
+ITEMS, SHOPPERS, BOUGHT, CATEGORIES = 512, 64, 8, 6
 WARM_UP, TIMED = 2, 5  # steps of one measurement
 
 
@@ -26,11 +26,13 @@ def pixels(height: int, width: int) -> torch.Tensor:
 def dvbpr(config: Any, device: str) -> DVBPRStep:
     random = np.random.default_rng(0)
     train = [random.choice(ITEMS, BOUGHT, replace=False) for _ in range(SHOPPERS)]
-    return DVBPRStep(config, DVBPRData(pixels(config.picture_size, config.picture_size), train), device)
+    pictures = pixels(config.picture_size, config.picture_size)
+    data = DVBPRData(pictures, train, category=np.arange(ITEMS) % CATEGORIES, n_categories=CATEGORIES)
+    return DVBPRStep(config, data, device)
 
 
 def cgan(config: Any, device: str) -> CGANStep:
-    names = [f"category {number}" for number in range(6)]
+    names = [f"category {number}" for number in range(CATEGORIES)]
     data = CGANData(pixels(config.picture_size, config.picture_size), np.arange(ITEMS) % len(names), names)
     return CGANStep(config, data, device)
 

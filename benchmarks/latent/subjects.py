@@ -86,8 +86,8 @@ def of_size(size: str) -> Subjects:
     """Random weights of a size: what a step costs does not depend on them."""
     torch.manual_seed(0)
     cgan, dvbpr = getattr(cgan_configs, size)(), getattr(dvbpr_configs, size)()
-    networks = Networks(*pair_of(cgan, CATEGORIES), Look(dvbpr))
-    tastes = torch.randn(100, dvbpr.dimensions)
+    networks = Networks(*pair_of(cgan, CATEGORIES), Look(dvbpr, CATEGORIES))
+    tastes = torch.randn(100, networks.look.dimensions)
     return Subjects(networks=frozen(networks), tastes=tastes, bank=None, encoder=None, trained=False)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -16,6 +17,7 @@ Precision = Literal["auto", "bf16", "fp32"]
 StepOf = Callable[[Sequence[int]], None]
 TRIAL_STEPS = 5  # timed, after one that is not
 WORTH = 0.9  # of fp32's time: what bf16 has to stay below to be chosen
+AHEAD = 2  # steps that a GPU is given before it has done the ones before
 
 
 def eager(table: Slots, networks: Networks) -> StepOf:
@@ -28,12 +30,16 @@ def eager(table: Slots, networks: Networks) -> StepOf:
 
 
 class Graphs:
-    """Steps as CUDA graphs, one for each bucket of slot counts; what a bucket has too many is nobody's slot."""
+    """Steps as CUDA graphs, one for each bucket of slot counts; what a bucket has too many is nobody's slot.
+
+    A GPU is kept busy, but not given all steps at once: who schedules has to see what they take, and what has settled.
+    """
 
     def __init__(self, table: Slots, networks: Networks, buckets: Sequence[int]) -> None:
         self.table, self.networks, self.buckets = table, networks, tuple(buckets)
         self.nobody = len(table.hidden) - 1
         self._captured: dict[int, tuple[torch.cuda.CUDAGraph, torch.Tensor]] = {}
+        self._under_way: deque[torch.cuda.Event] = deque()
         pool = None
         for bucket in reversed(self.buckets):  # the largest first: the others fit into its memory
             graph, index = self._capture(bucket, pool)
@@ -44,8 +50,13 @@ class Graphs:
         bucket = self.buckets[bisect_left(self.buckets, len(slots))]
         graph, index = self._captured[bucket]
         padded = torch.tensor([*slots, *[self.nobody] * (bucket - len(slots))], pin_memory=True)
+        if len(self._under_way) == AHEAD:
+            self._under_way.popleft().synchronize()
         index.copy_(padded, non_blocking=True)
         graph.replay()
+        done = torch.cuda.Event()
+        done.record()
+        self._under_way.append(done)
 
     def _capture(self, bucket: int, pool: object) -> tuple[torch.cuda.CUDAGraph, torch.Tensor]:
         index = torch.full((bucket,), self.nobody, device=self.table.hidden.device)

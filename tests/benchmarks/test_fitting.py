@@ -10,7 +10,20 @@ from benchmarks.fitting import PLAIN, main
 
 def test_it_prints_its_rows(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("benchmarks.fitting.SECONDS", 0.01)
-    words = ["benchmarks.fitting", "--size", "debug", "--batches", "1", "2", "--company", "2", "--pixels", "64", "--runs", "1"]
+    words = [
+        "benchmarks.fitting",
+        "--size",
+        "debug",
+        "--batches",
+        "1",
+        "2",
+        "--company",
+        "2",
+        "--pixels",
+        "64",
+        "--runs",
+        "1",
+    ]
     monkeypatch.setattr(sys, "argv", words)
     main()
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
