@@ -10,20 +10,7 @@ from benchmarks.fitting import PLAIN, main
 
 def test_it_prints_its_rows(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("benchmarks.fitting.SECONDS", 0.01)
-    words = [
-        "benchmarks.fitting",
-        "--size",
-        "debug",
-        "--batches",
-        "1",
-        "2",
-        "--company",
-        "2",
-        "--pixels",
-        "64",
-        "--runs",
-        "1",
-    ]
+    words = "benchmarks.fitting --size debug --batches 1 2 --company 2 --pixels 64 --runs 1".split()
     monkeypatch.setattr(sys, "argv", words)
     main()
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
