@@ -8,8 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -23,9 +23,13 @@ from fashion_nn.state_files import load_weights
 from services.errors import Unexpected, bad_input
 from services.release_loader import Release
 
-FAINTEST = 5  # of 255: a mask below this is nothing, so that what is not painted on stays as it was sent
+DOUBT = 13  # of 255: as near to black or white as this, a mask means it. Training keeps it from being sure
+CERTAIN = [min(255, max(0, round(255 * (value - DOUBT) / (255 - 2 * DOUBT)))) for value in range(256)]
 MOST_TIMES = 16  # larger than the network saw it, at most, is the garment looked at
 LARGEST_DETAIL = 1_500_000  # pixels of a person up to which the garment is laid on in full
+MARGIN = 3  # pixels beyond a part that its resampling looks at
+
+Box = tuple[int, int, int, int]  # left, upper, right, lower
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,47 +156,74 @@ class Fitter:
 def paste(person: Image.Image, painted: Painted, garment: Image.Image | None = None) -> tuple[Image.Image, Image.Image]:
     """The person's own picture with the painted part laid over it, and the mask, both of the picture's size.
 
-    The same x = α·x̃ + (1 - α)·x_i as in the network, but with x_i at its full resolution: where the mask is
-    black, every pixel is the one that was sent. So is what was carried of the garment, if its picture comes along.
+    The same x = α·x̃ + (1 - α)·x_i as in the network, but with x_i at its full resolution: where the mask is as good
+    as black, every pixel is the one that was sent. So is what was carried of the garment, if its picture comes along.
     """
     height, width = painted.mask.shape[1:]
     box = letterboxed(person.size, height=height, width=width)
-    if garment is None or painted.places is None:
-        paint = pictures.to_image(painted.painted).crop(box).resize(person.size, Image.Resampling.BICUBIC)
-    else:
-        paint = in_detail(painted, garment, box, person.size)
     mask = pictures.mask_to_image(painted.mask).crop(box).resize(person.size, Image.Resampling.BILINEAR)
-    mask = mask.point([0] * FAINTEST + list(range(FAINTEST, 256)))
-    return Image.composite(paint, person, mask), mask
+    mask = mask.point(CERTAIN)
+    part = mask.getbbox()
+    if part is None:
+        return person, mask
+    if garment is None or painted.places is None:
+        paint = enlarged(pictures.to_image(painted.painted).crop(box), person.size, part, Image.Resampling.BICUBIC)
+    else:
+        paint = in_detail(painted, garment, box, person.size, part)
+    fitted = person.copy()
+    fitted.paste(paint, part, mask.crop(part))
+    return fitted, mask
 
 
 @torch.inference_mode()
-def in_detail(
-    painted: Painted, garment: Image.Image, box: tuple[int, int, int, int], size: tuple[int, int]
-) -> Image.Image:
-    """What was painted inside of `box`, at (width, height) `size`: the garment taken from its own picture.
+def in_detail(painted: Painted, garment: Image.Image, box: Box, size: tuple[int, int], part: Box) -> Image.Image:
+    """The `part` of what was painted inside of `box`, at (width, height) `size`: the garment from its own picture.
 
     The garment is seen as the network saw it, letterboxed, but larger; what else is painted is enlarged.
     """
     left, upper, right, lower = box
     shrunk = min(1.0, math.sqrt(LARGEST_DETAIL / (size[0] * size[1])))
     width, height = (max(1, round(side * shrunk)) for side in size)
+    across, down = width / size[0], height / size[1]
+    near = (
+        max(0, math.floor(part[0] * across) - MARGIN),
+        max(0, math.floor(part[1] * down) - MARGIN),
+        min(width, math.ceil(part[2] * across) + MARGIN),
+        min(height, math.ceil(part[3] * down) + MARGIN),
+    )
 
-    def enlarged(column: Tensor, mode: str = "bilinear") -> Tensor:
-        inside = column[None, :, upper:lower, left:right]
-        pillows = mode == "bicubic"  # the kernel that Pillow has, and in a third of the time
-        return F.interpolate(inside, size=(height, width), mode=mode, align_corners=False, antialias=pillows)
+    def near_by(column: Tensor, resampling: Image.Resampling = Image.Resampling.BILINEAR) -> Tensor:
+        planes = [Image.fromarray(plane.numpy()) for plane in column[:, upper:lower, left:right].contiguous()]
+        return torch.stack([torch.from_numpy(np.array(enlarged(p, (width, height), near, resampling))) for p in planes])
 
     times = max(1, min(MOST_TIMES, round(height / (lower - upper))))
     seen_height, seen_width = (times * side for side in painted.mask.shape[1:])
     seen = pictures.letterbox(garment, height=seen_height, width=seen_width)
-    seen = pictures.normalise(pictures.to_pixels(seen))[None]
-    rest = enlarged(painted.painted - painted.share * painted.carried, "bicubic")
-    detailed = rest + enlarged(painted.share) * taken(seen, enlarged(painted.places))
-    return pictures.to_image(detailed[0]).resize(size, Image.Resampling.BICUBIC)
+    seen = pictures.normalise(pictures.to_pixels(seen))
+    rest = near_by(painted.painted - painted.share * painted.carried, Image.Resampling.BICUBIC)
+    detailed = rest + near_by(painted.share) * taken(seen[None], near_by(painted.places)[None])[0]
+    within = (
+        part[0] * across - near[0],
+        part[1] * down - near[1],
+        part[2] * across - near[0],
+        part[3] * down - near[1],
+    )
+    return pictures.to_image(detailed).resize(extent(part), Image.Resampling.BICUBIC, box=within)
 
 
-def letterboxed(size: tuple[int, int], *, height: int, width: int) -> tuple[int, int, int, int]:
+def enlarged(picture: Image.Image, size: tuple[int, int], part: Box, resampling: Image.Resampling) -> Image.Image:
+    """The `part` of a picture that is resized to (width, height) `size`, and nothing of the rest."""
+    across, down = picture.width / size[0], picture.height / size[1]
+    left, upper, right, lower = part
+    return picture.resize(extent(part), resampling, box=(left * across, upper * down, right * across, lower * down))
+
+
+def extent(part: Box) -> tuple[int, int]:
+    """Width and height."""
+    return part[2] - part[0], part[3] - part[1]
+
+
+def letterboxed(size: tuple[int, int], *, height: int, width: int) -> Box:
     """Where `pictures.letterbox` puts a picture of (width, height) `size`: left, upper, right, lower."""
     scale = min(width / size[0], height / size[1])
     inner = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))

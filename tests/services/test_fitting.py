@@ -132,6 +132,30 @@ def test_what_is_not_carried_is_painted_as_without_detail(carrying: Fitter) -> N
     assert np.abs(np.asarray(with_detail).astype(int) - np.asarray(without)).mean() < 2
 
 
+@pytest.mark.parametrize("size", [(480, 640), (333, 500), (1600, 1200)])
+def test_a_part_looks_as_it_does_in_the_whole(carrying: Fitter, size: tuple[int, int]) -> None:
+    person, garment = noise(*size), noise(200, 300)
+    job = Job(person=carrying.seen(person), worn=carrying.worn(None), wanted=carrying.seen(garment))
+    (painted,) = carrying.paint([job])
+    some = torch.zeros_like(painted.mask)
+    some[:, 9:21, 10:17] = 1
+    for each in (garment, None):
+        whole, _ = paste(person, replace(painted, mask=torch.ones_like(some)), each)
+        part, mask = paste(person, replace(painted, mask=some), each)
+        inside = np.asarray(mask) == 255
+        assert 0 < inside.sum() < inside.size / 2
+        assert np.abs(np.asarray(whole).astype(int) - np.asarray(part))[inside].max() <= 1
+        np.testing.assert_array_equal(
+            np.asarray(part)[np.asarray(mask) == 0], np.asarray(person)[np.asarray(mask) == 0]
+        )
+
+
+@pytest.mark.parametrize(("told", "meant"), [(0.02, 0), (0.04, 0), (0.5, 128), (0.96, 255)])
+def test_a_mask_means_what_it_is_near_to(told: float, meant: int) -> None:
+    _, mask = paste(noise(48, 64), Painted(painted=torch.ones(3, 64, 48), mask=torch.full((1, 64, 48), told)))
+    assert (np.asarray(mask) == meant).all()
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 900), (2000, 1500)])
 def test_detail_fits_every_size_of_person(carrying: Fitter, size: tuple[int, int]) -> None:
     person, garment = Image.new("RGB", size, "grey"), noise(200, 300)
