@@ -27,7 +27,7 @@ DOUBT = 13  # of 255: as near to black or white as this, a mask means it. Traini
 CERTAIN = [min(255, max(0, round(255 * (value - DOUBT) / (255 - 2 * DOUBT)))) for value in range(256)]
 MOST_TIMES = 16  # larger than the network saw it, at most, is the garment looked at
 LARGEST_DETAIL = 1_500_000  # pixels of a person up to which the garment is laid on in full
-MARGIN = 3  # pixels beyond a part that its resampling looks at
+MARGIN = 3  # pixels
 
 Box = tuple[int, int, int, int]  # left, upper, right, lower
 
@@ -184,13 +184,8 @@ def in_detail(painted: Painted, garment: Image.Image, box: Box, size: tuple[int,
     left, upper, right, lower = box
     shrunk = min(1.0, math.sqrt(LARGEST_DETAIL / (size[0] * size[1])))
     width, height = (max(1, round(side * shrunk)) for side in size)
-    across, down = width / size[0], height / size[1]
-    near = (
-        max(0, math.floor(part[0] * across) - MARGIN),
-        max(0, math.floor(part[1] * down) - MARGIN),
-        min(width, math.ceil(part[2] * across) + MARGIN),
-        min(height, math.ceil(part[3] * down) + MARGIN),
-    )
+    exact = scaled(part, width / size[0], height / size[1])
+    near = around(exact, width, height)
 
     def near_by(column: Tensor, resampling: Image.Resampling = Image.Resampling.BILINEAR) -> Tensor:
         planes = [Image.fromarray(plane.numpy()) for plane in column[:, upper:lower, left:right].contiguous()]
@@ -202,20 +197,31 @@ def in_detail(painted: Painted, garment: Image.Image, box: Box, size: tuple[int,
     seen = pictures.normalise(pictures.to_pixels(seen))
     rest = near_by(painted.painted - painted.share * painted.carried, Image.Resampling.BICUBIC)
     detailed = rest + near_by(painted.share) * taken(seen[None], near_by(painted.places)[None])[0]
-    within = (
-        part[0] * across - near[0],
-        part[1] * down - near[1],
-        part[2] * across - near[0],
-        part[3] * down - near[1],
-    )
+    within = tuple(side - origin for side, origin in zip(exact, near[:2] * 2, strict=True))
     return pictures.to_image(detailed).resize(extent(part), Image.Resampling.BICUBIC, box=within)
 
 
 def enlarged(picture: Image.Image, size: tuple[int, int], part: Box, resampling: Image.Resampling) -> Image.Image:
     """The `part` of a picture that is resized to (width, height) `size`, and nothing of the rest."""
-    across, down = picture.width / size[0], picture.height / size[1]
+    seen = scaled(part, picture.width / size[0], picture.height / size[1])
+    return picture.resize(extent(part), resampling, box=seen)
+
+
+def scaled(part: Box, across: float, down: float) -> tuple[float, float, float, float]:
+    """Where a part of a picture is in the same one of another size."""
     left, upper, right, lower = part
-    return picture.resize(extent(part), resampling, box=(left * across, upper * down, right * across, lower * down))
+    return left * across, upper * down, right * across, lower * down
+
+
+def around(part: tuple[float, float, float, float], width: int, height: int) -> Box:
+    """The whole pixels of a part of a picture, and those that its resampling looks at beside it."""
+    left, upper, right, lower = part
+    return (
+        max(0, math.floor(left) - MARGIN),
+        max(0, math.floor(upper) - MARGIN),
+        min(width, math.ceil(right) + MARGIN),
+        min(height, math.ceil(lower) + MARGIN),
+    )
 
 
 def extent(part: Box) -> tuple[int, int]:
