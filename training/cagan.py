@@ -1,6 +1,7 @@
 """Train the try-on network: `python -m training.cagan --config demo --data URL --run NAME`."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,7 +66,8 @@ class CAGANRecipe(Recipe):
     def open(self, source: Source, config: CAGANConfig) -> Parts:
         start = begun(source.store, config) if config.start else None
         folder = pairs_folder(source.path)
-        train = open_pairs(folder, "train", source, config, shown=config.truths)
+        segmented = config.segmented_weight > 0
+        train = open_pairs(folder, "train", source, config, shown=config.truths, segmented=segmented)
         if len(train.pairs) < 2:
             raise fatal(folder, None, "one pair is not enough: another garment is needed to be put on")
         has_test = (folder / "test_pairs.txt").exists()
@@ -80,7 +82,8 @@ class CAGANRecipe(Recipe):
 
     def build(self, config: CAGANConfig, data: Parts, device: torch.device) -> CAGANStep:
         train = data.train
-        step = CAGANStep(config, CAGANData(train.persons, train.garments, train.groups, train.shown), device)
+        pairs = CAGANData(train.persons, train.garments, train.groups, train.shown, train.masks)
+        step = CAGANStep(config, pairs, device)
         if data.start:
             step.generator.load_state_dict(data.start.state["average"])
             step.average.network.load_state_dict(data.start.state["average"])
@@ -120,18 +123,29 @@ def pairs_folder(path: Path) -> Path:
 
 
 def open_pairs(
-    folder: Path, part: str, source: Source, config: CAGANConfig, *, only: str | None = None, shown: bool = False
+    folder: Path,
+    part: str,
+    source: Source,
+    config: CAGANConfig,
+    *,
+    only: str | None = None,
+    shown: bool = False,
+    segmented: bool = False,
 ) -> PairData:
     """Read one part of the pairs and letterbox its pictures to the config's size; `only` one group's. Raises DataError.
 
     A config that names groups leaves out the pairs of others, and those without a label. `shown`: those without a
-    truth, too.
+    truth, too; `segmented`: those without a mask.
     """
     pairs = read_pairs(folder, part=part, on_problem=source.on_problem)
     if wanted := (only,) if only else config.groups:
         pairs = of_groups(folder, part, pairs, wanted)
     if shown:
-        pairs = with_truths(folder, part, pairs)
+        reason = "no pair has a truth, of which a config with truths learns"
+        pairs = with_all(pairs.truths, pairs, fatal(folder / f"{part}_truth.csv", None, reason))
+    if segmented:
+        reason = "no pair has a mask, of which a config with segmented_weight learns"
+        pairs = with_all(pairs.masks, pairs, fatal(folder / part / "image-mask", None, reason))
     table = partial(source.table, height=config.height, width=config.width)
     tables = [table(each) for each in pictures_of(pairs, shown)]
     broken = np.unique(np.concatenate([each.failed for each in tables]))
@@ -164,12 +178,11 @@ def of_groups(folder: Path, part: str, pairs: Pairs, wanted: tuple[str, ...]) ->
     return pairs.without(others)
 
 
-def with_truths(folder: Path, part: str, pairs: Pairs) -> Pairs:
-    """The pairs whose truth is known. Raises DataError where there is none."""
-    unknown = [place for place, truth in enumerate(pairs.truths) if truth is None]
+def with_all(known: Sequence[object | None], pairs: Pairs, otherwise: DataError) -> Pairs:
+    """The pairs of which this is known. Raises DataError where it is of none."""
+    unknown = [place for place, each in enumerate(known) if each is None]
     if len(unknown) == len(pairs):
-        reason = "no pair has a truth, of which a config with truths learns"
-        raise fatal(folder / f"{part}_truth.csv", None, reason)
+        raise otherwise
     return pairs.without(unknown)
 
 

@@ -64,6 +64,11 @@ def cycle(person: Tensor, returned: Tensor, colours: str = "rgb") -> Tensor:
     return (person - returned).abs().mean()
 
 
+def uncovered(mask: Tensor, place: Tensor) -> Tensor:
+    """How far the mask is from covering a place, both [N, 1, H, W] in [0, 1]: mean of −log α over it."""
+    return -(place * mask.clamp(min=1e-6).log()).sum() / place.sum().clamp(min=1)
+
+
 def structure(person: Tensor, returned: Tensor) -> Tensor:
     """1 − SSIM: outlines and folds, however faint, count as much as colours do (Zhao et al., 2017)."""
     return 1 - ssim(person, returned).mean().float()

@@ -42,6 +42,7 @@ class CAGANData:
     garments: steps.Pictures
     groups: np.ndarray | None = None
     shown: Shown | None = None  # for a config with `truths`
+    masks: steps.Pictures | None = None  # uint8 [n, 1, H, W], of the garments worn; for one with `segmented_weight`
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Batch:
 
     group: int64 [B], of both garments. patch [B, 4, H, W]: of the wanted garment, to be laid over (see `patches`).
     wearer [B, 3, H, W]: who wears the wanted garment, for `transplants`. truth [B, 3, H, W]: x_i in y_j, for `truths`.
+    place [B, 1, H, W] in [0, 1]: where y_i is on x_i, for `segmented_weight`; [B, 1, 1, 1] where nobody asks.
     """
 
     person: Tensor
@@ -60,6 +62,7 @@ class Batch:
     patch: Tensor
     wearer: Tensor
     truth: Tensor
+    place: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
@@ -127,6 +130,9 @@ class GeneratorObjective(nn.Module):
         if config.taught or config.truths:
             whole = loss.cycle(known, made.painted, config.colours)
             terms["loss/generator/painting"] = config.cycle_weight * PAINTED * whole
+        if config.segmented_weight:
+            left = loss.uncovered(fitting.mask, batch.place)
+            terms["loss/generator/segmented"] = config.segmented_weight * left
         if config.structure_weight:
             alike = loss.structure(known, made.picture)
             terms["loss/generator/structure"] = config.structure_weight * alike
@@ -176,6 +182,8 @@ class CAGANStep(AdversarialStep):
             raise ValueError(f"{n} persons and {m} garments: at least two pairs are needed")
         if config.truths and data.shown is None:
             raise ValueError("truths is True, but the data shows nobody in a second garment")
+        if config.segmented_weight and data.masks is None:
+            raise ValueError(f"segmented_weight is {config.segmented_weight}, but the data has no masks")
         self.data = data
         self.groups = np.zeros(n, np.int64) if data.groups is None else data.groups
         if (counts := np.bincount(self.groups))[counts > 0].min() < 2:
@@ -198,13 +206,15 @@ class CAGANStep(AdversarialStep):
         person, worn, wanted = map(normalise, (data.persons[pairs], data.garments[pairs], wanted))
         truth = normalise(shown.truths[pairs]) if config.truths else person
         wearer = normalise(data.persons[others]) if config.transplants else person
-        pictures = person, worn, wanted, wearer
+        place = data.masks[pairs].float() / 255 if config.segmented_weight else torch.zeros(len(pairs), 1, 1, 1)
         if config.variety:
-            pictures = varied((person, wearer), (worn, wanted), config.variety, random)
-        patch = patches(pictures[2], random) if config.taught else torch.zeros(len(pairs))
+            changed = varied((person, wearer), (worn, wanted), place, config.variety, random)
+            person, worn, wanted, wearer, place = changed
+        patch = patches(wanted, random) if config.taught else torch.zeros(len(pairs))
         mine = steps.share(np.arange(len(pairs)), rank, replicas)
         known, group = torch.from_numpy(known)[:, None, None, None], torch.from_numpy(self.groups[pairs])
-        return Batch(*(part[mine] for part in (*pictures[:3], known, group, patch, pictures[3], truth)))
+        parts = person, worn, wanted, known, group, patch, wearer, truth, place
+        return Batch(*(part[mine] for part in parts))
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """One update of D and one of G; returns the named terms, detached."""

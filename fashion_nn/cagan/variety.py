@@ -15,11 +15,16 @@ ZOOM = 1.15  # of persons, at most; garments lie between its inverse and 1, on m
 
 
 def varied(
-    persons: tuple[Tensor, Tensor], garments: tuple[Tensor, Tensor], share: float, random: np.random.Generator
+    persons: tuple[Tensor, Tensor],
+    garments: tuple[Tensor, Tensor],
+    place: Tensor,
+    share: float,
+    random: np.random.Generator,
 ) -> list[Tensor]:
     """person, worn, wanted, wearer [B, 3, H, W] in [-1, 1], each way of change made to about `share` of the pairs.
 
-    Persons share mirroring and light with what they wear; the other pair has its own.
+    Persons share mirroring and light with what they wear; the other pair has its own. At last the place [B, 1, h, w]
+    of what the person wears, which is moved with them.
     """
     (person, wearer), (worn, wanted) = persons, garments
     n = len(person)
@@ -30,10 +35,11 @@ def varied(
     zooms[n : 3 * n] = 1 / zooms[n : 3 * n]
     shifts = random.uniform(-1, 1, (4 * n, 2)) * np.abs(1 - 1 / zooms)[:, None]
     pictures = (person, theirs), (worn, theirs), (wanted, others), (wearer, others)
-    return [
+    changed = [
         moved(relit(picture, lit[of]), zooms[at : at + n], shifts[at : at + n], turned[of])
         for at, (picture, of) in zip(range(0, 4 * n, n), pictures, strict=True)
     ]
+    return [*changed, moved(place, zooms[:n], shifts[:n], turned[theirs])]
 
 
 def chosen(random: np.random.Generator, count: int, share: float) -> np.ndarray:

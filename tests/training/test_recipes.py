@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from cluster.settings import Settings
 from fashion_nn import configs
@@ -86,6 +87,23 @@ def test_truths_are_learnt_from_where_they_are_known(data: Path, tmp_path: Path,
     found = which.open(source_of(folder, settings), config)
     assert which.summary(found).counts["pairs"] == 4 and len(which.summary(found).problems) == 1
     assert len(found.train.shown.truths) == len(found.train.shown.wanted) == 4
+    step = which.build(config, found, torch.device("cpu"))
+    assert all(torch.isfinite(value) for value in step(step.draw(0)).values())
+
+
+def test_masks_are_learnt_from_where_they_are_known(data: Path, tmp_path: Path, settings: Settings) -> None:
+    which = recipe.find("cagan")
+    config = configs.override(configs.named(which.configs, "debug"), ["segmented_weight=0.5"])
+    folder = shutil.copytree(data, tmp_path / "segmented")
+    masks = folder / "pairs" / "train" / "image-mask"
+    shutil.rmtree(masks, ignore_errors=True)
+    with pytest.raises(DataError, match=r"image-mask: no pair has a mask, of which a config with segmented_weight"):
+        which.open(source_of(folder, settings), config)
+    masks.mkdir()
+    for path in sorted((folder / "pairs" / "train" / "image").iterdir())[:4]:
+        Image.new("L", (48, 64), 255).save(masks / f"{path.stem}.png")
+    found = which.open(source_of(folder, settings), config)
+    assert which.summary(found).counts["pairs"] == len(found.train.masks) == 4
     step = which.build(config, found, torch.device("cpu"))
     assert all(torch.isfinite(value) for value in step(step.draw(0)).values())
 

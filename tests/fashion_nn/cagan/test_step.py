@@ -96,6 +96,7 @@ OPTIONS = (
     {"taught": True},
     {"taught": True, "transplants": True, "structure_weight": 1.0},
     {"truths": True, "warp": True},
+    {"segmented_weight": 0.5, "taught": True, "variety": 0.5},
     {"finish": 8},
     {"finish": 8, "warp": True, "placement": True, "last_rate_share": 0.1},
     {"adversarial": "hinge", "discriminator_norm": "spectral"},
@@ -112,7 +113,11 @@ def with_groups(n_pairs: int = 12) -> CAGANData:
 
 def with_truths(n_pairs: int = 12) -> CAGANData:
     shown = Shown(pixels(n_pairs, 32, 32, seed=2), pixels(n_pairs, 32, 32, seed=3))
-    return dataclasses.replace(pairs_data(n_pairs), shown=shown)
+    return dataclasses.replace(with_masks(n_pairs), shown=shown)
+
+
+def with_masks(n_pairs: int = 12) -> CAGANData:
+    return dataclasses.replace(pairs_data(n_pairs), masks=255 * (pixels(n_pairs, 32, 32, seed=4)[:, :1] // 128))
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "+".join(options))
@@ -162,6 +167,19 @@ def test_truths_have_to_be_there_and_stay_as_they_are():
     for option in ({"taught": True}, {"variety": 0.5}):
         with pytest.raises(ValueError, match="but truths is True"):
             dataclasses.replace(config, **option)
+
+
+def test_all_that_is_worn_must_go_where_masks_say_what_that_is():
+    step = CAGANStep(dataclasses.replace(FP32, segmented_weight=0.5), data := with_masks())
+    batch = step.draw(0)
+    everybody = normalise(data.persons)
+    places = torch.stack([(everybody - person).abs().flatten(1).sum(1).argmin() for person in batch.person])
+    assert torch.equal(batch.place, data.masks[places].float() / 255)
+    mask = step.generator(batch.person, batch.worn, batch.wanted).mask
+    expected = -mask[batch.place == 1].log().mean()
+    torch.testing.assert_close(step.on_generator(batch)[1]["loss/generator/segmented"], 0.5 * expected)
+    with pytest.raises(ValueError, match=r"segmented_weight is 0\.5, but the data has no masks"):
+        CAGANStep(step.config, pairs_data())
 
 
 def test_a_way_back_begins_without_traces_once_the_masks_are_learnt():
