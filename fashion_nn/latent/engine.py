@@ -9,6 +9,7 @@ It is not safe for threads: `loop.Loop` runs it in one.
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ GIB = 2**30
 MOST_SLOTS = {"cpu": 64, "cuda": 512}  # unless a number is asked for
 CPU = torch.device("cpu")
 LOOK_EVERY = 8  # steps between two looks on a device that would have to be waited for
+LATELY = 3  # steps of one size
+SLACK = 1.25  # of the time that a step took
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,9 +182,9 @@ class Engine:
         return self.complete(Plan.of(ascent) for ascent in ascents)
 
     def _step_s(self) -> float:
-        """Seconds that a step takes with all that want to run."""
+        """Seconds that a step may take with all that want to run: more than it took, for late is lost."""
         wanted = self.scheduler.running_rows + self.scheduler.waiting_rows
-        return self._paces.of(min(self.scheduler.slots, wanted))
+        return SLACK * self._paces.of(min(self.scheduler.slots, wanted))
 
     def _schedule(self) -> None:
         now = self.clock()
@@ -274,26 +277,28 @@ class Engine:
 
 
 class Paces:
-    """How long steps took lately, by their rows.
+    """How long steps took lately, by their rows: the longest of a few, for what else is computed comes and goes.
 
     A row takes no longer in a larger step, so that what was slow once is forgotten when a smaller one was not.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[int, tuple[int, float]] = {}  # by rows, in eights: the rows and seconds of the last such step
+        self._seen: dict[int, deque[tuple[int, float]]] = {}  # by rows, in eights: rows and seconds of the last steps
 
     def saw(self, rows: int, seconds: float) -> None:
         """One more step."""
-        self._seen[_eights(rows)] = rows, seconds
+        self._seen.setdefault(_eights(rows), deque(maxlen=LATELY)).append((rows, seconds))
 
     def of(self, rows: int) -> float:
         """Seconds that a step of so many rows takes; as of fewer where so many have not been seen."""
         size = _eights(rows)
         at_most = {
-            known: seconds * max(1.0, rows / those) for known, (those, seconds) in self._seen.items() if known <= size
+            known: max(seconds * max(1.0, rows / those) for those, seconds in lately)
+            for known, lately in self._seen.items()
+            if known <= size
         }
         if at_most and size not in at_most:
-            at_most[size] = self._seen[max(at_most)][1]
+            at_most[size] = max(seconds for _, seconds in self._seen[max(at_most)])
         return min(at_most.values(), default=0.0)
 
 
