@@ -38,8 +38,8 @@ class CAGANConfig:
     truths: every person of the data is shown in a second garment, too, as a drawn or rendered world knows them, or a
     studio that dresses a dummy: a fitting is compared with that, and no way back is needed. Shops' photographs have
     none; `taught` is what comes nearest to it with pairs alone.
-    segmented_weight: of masks of the garments worn, where the data has them: all that is worn must go, and sleeves are
-    overlooked most often. Of where else to paint they say nothing, for what is wanted may be larger.
+    segmented_weight: of masks of the garments worn, where the data has them: all that is worn must go, of which sleeves
+    are overlooked most often, and little else, for what is wanted may be larger.
     structure_weight: of 1 − SSIM of the picture that is known: outlines and folds, which a mean error hardly sees.
     adversarial: "least-squares" and "hinge" saturate later than "log".
     discriminator_norm, penalty_weight: two ways to keep D from being steeper than G can follow. Instance normalisation

@@ -64,9 +64,15 @@ def cycle(person: Tensor, returned: Tensor, colours: str = "rgb") -> Tensor:
     return (person - returned).abs().mean()
 
 
-def uncovered(mask: Tensor, place: Tensor) -> Tensor:
-    """How far the mask is from covering a place, both [N, 1, H, W] in [0, 1]: mean of −log α over it."""
-    return -(place * mask.clamp(min=1e-6).log()).sum() / place.sum().clamp(min=1)
+def segmented(mask: Tensor, place: Tensor) -> Tensor:
+    """How far the mask is from a place, both [N, 1, H, W] in [0, 1]: mean of −log α within, and of −log(1 − α) beyond.
+
+    Pixels beyond, which are many, count for little each: a wanted garment may be larger than the one worn.
+    """
+    found = []
+    for covered, where in ((mask, place), (1 - mask, 1 - place)):
+        found.append(-(where * covered.clamp(min=1e-6).log()).sum() / where.sum().clamp(min=1))
+    return sum(found)
 
 
 def structure(person: Tensor, returned: Tensor) -> Tensor:

@@ -131,8 +131,8 @@ class GeneratorObjective(nn.Module):
             whole = loss.cycle(known, made.painted, config.colours)
             terms["loss/generator/painting"] = config.cycle_weight * PAINTED * whole
         if config.segmented_weight:
-            left = loss.uncovered(fitting.mask, batch.place)
-            terms["loss/generator/segmented"] = config.segmented_weight * left
+            apart = loss.segmented(fitting.mask, batch.place)
+            terms["loss/generator/segmented"] = config.segmented_weight * apart
         if config.structure_weight:
             alike = loss.structure(known, made.picture)
             terms["loss/generator/structure"] = config.structure_weight * alike

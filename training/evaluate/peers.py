@@ -28,8 +28,8 @@ from fashion_nn.datasets.split import Split
 from fashion_nn.metrics.ranking import Scores, auc, scores_by_taste
 from training.errors import TrainingError
 
-BPR_MF_GRID = {"learning_rate": (0.03, 0.1), "regularization": (0.01, 0.03, 0.1), "iterations": (100, 300, 600)}
-VBPR_GRID = {"learning_rate": (0.005, 0.02), "lambda_w": (1.0, 30.0), "n_epochs": (10, 40)}
+BPR_MF_GRID = {"learning_rate": (0.03, 0.1), "regularization": (0.03, 0.1, 0.2, 0.4), "iterations": (100, 600, 1500)}
+VBPR_GRID = {"learning_rate": (0.001, 0.005, 0.02), "lambda_w": (1.0, 30.0, 300.0), "n_epochs": (10, 40)}
 VBPR_BATCH = 256  # triplets
 
 
