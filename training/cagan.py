@@ -1,7 +1,7 @@
 """Train the try-on network: `python -m training.cagan --config demo --data URL --run NAME`."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -147,15 +147,15 @@ def open_pairs(
         reason = "no pair has a mask, of which a config with segmented_weight learns"
         pairs = with_all(pairs.masks, pairs, fatal(folder / part / "image-mask", None, reason))
     table = partial(source.table, height=config.height, width=config.width)
-    tables = [table(each) for each in pictures_of(pairs, shown)]
-    broken = np.unique(np.concatenate([each.failed for each in tables]))
-    problems = tuple(problem for each in tables for problem in each.problems)
+    tables, masks = opened(table, pairs, shown)
+    needed = [*tables, masks] if segmented else tables
+    broken = np.unique(np.concatenate([each.failed for each in needed]))
+    problems = tuple(problem for each in needed for problem in each.problems)
     if len(broken) and (source.on_problem == "refuse" or len(broken) == len(pairs)):
         raise DataError(problems)
     if len(broken):
         pairs = pairs.without(broken)
-        tables = [table(each) for each in pictures_of(pairs, shown)]
-    masks = None if None in pairs.masks else table(pairs.masks, channels=1)
+        tables, masks = opened(table, pairs, shown)
     found = (*pairs.problems, *problems, *(masks.problems if masks else ()))
     groups = [config.groups.index(group) for group in pairs.groups] if config.groups else [0] * len(pairs)
     return PairData(
@@ -184,6 +184,14 @@ def with_all(known: Sequence[object | None], pairs: Pairs, otherwise: DataError)
     if len(unknown) == len(pairs):
         raise otherwise
     return pairs.without(unknown)
+
+
+def opened(
+    table: Callable[..., PictureTable], pairs: Pairs, shown: bool
+) -> tuple[list[PictureTable], PictureTable | None]:
+    """The pairs' pictures, and their masks where all have one."""
+    masks = None if None in pairs.masks else table(pairs.masks, channels=1)
+    return [table(each) for each in pictures_of(pairs, shown)], masks
 
 
 def pictures_of(pairs: Pairs, shown: bool) -> list[list[PictureSource]]:

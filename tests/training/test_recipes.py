@@ -102,8 +102,10 @@ def test_masks_are_learnt_from_where_they_are_known(data: Path, tmp_path: Path, 
     masks.mkdir()
     for path in sorted((folder / "pairs" / "train" / "image").iterdir())[:4]:
         Image.new("L", (48, 64), 255).save(masks / f"{path.stem}.png")
+    (masks / f"{path.stem}.png").write_bytes(b"not a picture")
     found = which.open(source_of(folder, settings), config)
-    assert which.summary(found).counts["pairs"] == len(found.train.masks) == 4
+    assert which.summary(found).counts["pairs"] == len(found.train.masks) == 3
+    assert f"{path.stem}.png" in str(which.summary(found).problems[-1])
     step = which.build(config, found, torch.device("cpu"))
     assert all(torch.isfinite(value) for value in step(step.draw(0)).values())
 
