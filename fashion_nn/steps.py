@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 Wrap = Callable[[nn.Module], nn.Module]
 
@@ -91,7 +92,8 @@ class Average:
         floats, others = [], []
         for pair in zip(self.network.state_dict().values(), network.state_dict().values(), strict=True):
             (floats if pair[0].is_floating_point() else others).append(pair)
-        torch._foreach_lerp_(*map(list, zip(*floats, strict=True)), 1 - decay)  # in one go, where there is a GPU
+        averages, latest = map(list, zip(*floats, strict=True))
+        get_ema_multi_avg_fn(decay)(averages, latest, None)  # in one go, where there is a GPU
         for mine, theirs in others:
             mine.copy_(theirs)
 

@@ -208,8 +208,8 @@ class CAGANStep(AdversarialStep):
         wearer = normalise(data.persons[others]) if config.transplants else person
         place = data.masks[pairs].float() / 255 if config.segmented_weight else torch.zeros(len(pairs), 1, 1, 1)
         if config.variety:
-            changed = varied((person, wearer), (worn, wanted), place, config.variety, random)
-            person, worn, wanted, wearer, place = changed
+            persons, garments = (person, wearer), (worn, wanted)
+            person, worn, wanted, wearer, place = varied(persons, garments, place, config.variety, random)
         patch = patches(wanted, random) if config.taught else torch.zeros(len(pairs))
         mine = steps.share(np.arange(len(pairs)), rank, replicas)
         known, group = torch.from_numpy(known)[:, None, None, None], torch.from_numpy(self.groups[pairs])

@@ -44,25 +44,34 @@ def bits(found: Ascended) -> tuple[bytes, ...]:
 def test_rows_of_mixed_kinds_that_join_at_random_give_what_the_reference_gives(
     networks: Networks, request_of: RequestOf
 ):
-    random = np.random.default_rng(1)
     asked = [
         request_of(seed, kind, steps=30, rate=(0.05, 0.1)[seed % 2])
         for seed, kind in zip(range(15), itertools.cycle(KINDS), strict=False)
     ]
-    ours, tasks = engine(networks, slots=24), []
-    waiting = list(asked)
+    ours = engine(networks, slots=24)
+    found = joined_at_random(ours, asked)
+    assert sum(ascent.rows for ascent in asked) == 60
+    assert ours.stats.most_rows > 12
+    for ascent, each in zip(asked, found, strict=True):
+        check_by_the_reference(networks, ascent, each, apart=1e-4)
+
+
+def joined_at_random(ours: Engine, asked: list[Ascent]) -> list[Ascended]:
+    """What each comes to where one or none joins between two steps."""
+    random, tasks, waiting = np.random.default_rng(1), [], list(asked)
     while waiting or ours.busy:
         for _ in range(random.integers(0, 2)):
             if waiting:
                 tasks.append(ours.submit(Plan.of(waiting.pop(0))))
         ours.step()
-    assert sum(ascent.rows for ascent in asked) == 60
-    assert ours.stats.most_rows > 12
-    for ascent, task in zip(asked, tasks, strict=True):
-        codes, objectives = ascend(networks, ascent)
-        found = task.result
-        torch.testing.assert_close(found.scores.objective.sort().values, objectives.sort().values, atol=1e-3, rtol=0)
-        assert torch.cdist(found.codes, codes).min(1).values.max() < 1e-4
+    return [task.result for task in tasks]
+
+
+def check_by_the_reference(networks: Networks, ascent: Ascent, found: Ascended, *, apart: float) -> None:
+    """The same objectives, and codes that are no further apart."""
+    codes, objectives = ascend(networks, ascent)
+    torch.testing.assert_close(found.scores.objective.sort().values, objectives.sort().values, atol=1e-3, rtol=0)
+    assert torch.cdist(found.codes, codes).min(1).values.max() < apart
 
 
 def test_alone_or_in_company_the_answer_is_the_same(networks: Networks, request_of: RequestOf):

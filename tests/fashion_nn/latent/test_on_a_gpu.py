@@ -5,7 +5,6 @@ import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 import torch
 
@@ -14,6 +13,7 @@ from fashion_nn.latent.engine import LOOK_EVERY
 from fashion_nn.latent.passes import AHEAD, Graphs
 from fashion_nn.latent.reference import ascend
 from tests.fashion_nn.latent.conftest import WEIGHTS
+from tests.fashion_nn.latent.test_engine import check_by_the_reference, joined_at_random
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="PyTorch sees no GPU"),
@@ -32,21 +32,12 @@ def engine(networks: Networks, slots: int = 16, precision: str = "fp32") -> Engi
 def test_rows_of_mixed_kinds_that_join_at_random_give_what_the_reference_gives(
     networks: Networks, request_of: RequestOf
 ):
-    random = np.random.default_rng(1)
     kinds = itertools.cycle(WEIGHTS)
     asked = [request_of(seed, kind, steps=30) for seed, kind in zip(range(12), kinds, strict=False)]
-    ours, tasks, waiting = engine(networks, slots=24), [], list(asked)
+    ours = engine(networks, slots=24)
     assert isinstance(ours._run, Graphs)
-    while waiting or ours.busy:
-        for _ in range(random.integers(0, 2)):
-            if waiting:
-                tasks.append(ours.submit(Plan.of(waiting.pop(0))))
-        ours.step()
-    for ascent, task in zip(asked, tasks, strict=True):
-        codes, objectives = ascend(networks, ascent)
-        found = task.result
-        torch.testing.assert_close(found.scores.objective.sort().values, objectives.sort().values, atol=1e-3, rtol=0)
-        assert torch.cdist(found.codes, codes).min(1).values.max() < 1e-3
+    for ascent, found in zip(asked, joined_at_random(ours, asked), strict=True):
+        check_by_the_reference(networks, ascent, found, apart=1e-3)
 
 
 def test_a_row_that_turns_non_finite_fails_its_own_request(networks: Networks, request_of: RequestOf):
