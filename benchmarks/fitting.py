@@ -20,7 +20,7 @@ from fashion_nn import configs, pictures
 from fashion_nn.cagan import config as named
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Generator
-from fashion_nn.cagan.serving import for_serving
+from fashion_nn.cagan.serving import Fit, for_serving
 from services.fitting import Fitter, Job, paste
 
 PLAIN = "plain: eager, float32"
@@ -37,7 +37,7 @@ def main() -> None:
     config = configs.named(named, options.config or options.size)
     device = torch.device(options.device)
     plain, served = networks(config, device)
-    report.progress(f"{config.height}×{config.width}, {next(served.parameters()).dtype} on {device}")
+    report.progress(f"{config.height}×{config.width}, {config.precision} on {device}")
     rows = []
     for size in options.batches:
         rows.append(of_network(plain, served, config, size, device, options.runs))
@@ -45,28 +45,26 @@ def main() -> None:
     report.emit(report.report("fitting", rows))
 
 
-def networks(config: CAGANConfig, device: torch.device) -> tuple[Generator, Generator]:
+def networks(config: CAGANConfig, device: torch.device) -> tuple[Fit, Fit]:
     """A network as it is written down, and the same one as it serves."""
     torch.manual_seed(config.seed)
     plain = Generator(config).eval().requires_grad_(False).to(device)
     return plain, for_serving(copy.deepcopy(plain), config, device)
 
 
-def of_network(
-    plain: Generator, served: Generator, config: CAGANConfig, size: int, device: torch.device, runs: int
-) -> report.Row:
+def of_network(plain: Fit, served: Fit, config: CAGANConfig, size: int, device: torch.device, runs: int) -> report.Row:
     """Pictures a second of one pass over `size` of them."""
     inputs = [torch.rand(size, 3, config.height, config.width, device=device) * 2 - 1 for _ in range(3)]
 
     @torch.inference_mode()
-    def of(network: Generator) -> float:
+    def of(network: Fit) -> float:
         return size * rate(lambda: network(*inputs), device)
 
     values = report.in_turns({"served": lambda: of(served), "plain": lambda: of(plain)}, runs=runs)
     return compared(f"network/{size}", values)
 
 
-def of_fitting(plain: Generator, served: Generator, config: CAGANConfig, device: torch.device, options) -> report.Row:
+def of_fitting(plain: Fit, served: Fit, config: CAGANConfig, device: torch.device, options) -> report.Row:
     """Fittings a second: some in company, and one by one."""
     width = options.pixels * 3 // 4
     person, garment = (Image.effect_noise((width, options.pixels), sigma).convert("RGB") for sigma in (40, 80))
@@ -81,7 +79,7 @@ def of_fitting(plain: Generator, served: Generator, config: CAGANConfig, device:
             pictures.encode(picture)
             pictures.encode(mask, format="PNG")
 
-    def of(network: Generator, company: int) -> float:
+    def of(network: Fit, company: int) -> float:
         fitter = Fitter(release=None, generator=network, config=config, device=device)
         return company * rate(lambda: fitted(fitter, company), device)
 

@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     recommender_replicas: Annotated[Replicas, AfterValidator(_never_none)] = "1"
     designer_replicas: Replicas = "1"  # 0-3: none while nobody asks, three at most
     fitting_room_replicas: Replicas = "1"
+    designer_gpus: float = Field(0.0, ge=0)  # of each replica: a share of one GPU, or several; 0: processors alone
+    fitting_room_gpus: float = Field(0.0, ge=0)
     scale_up_delay_s: float = Field(10.0, ge=0)
     scale_down_delay_s: float = Field(300.0, ge=0)
     gateway_copy_items: int = Field(200_000, ge=0)  # of a larger catalogue no gateway keeps a copy
@@ -154,6 +156,10 @@ class Settings(BaseSettings):
             "FittingRoom": self.fitting_room_replicas,
         }
         return _replicas(told[deployment])
+
+    def gpus(self, deployment: str) -> float:
+        """What each replica of a deployment has of a GPU."""
+        return {"Designer": self.designer_gpus, "FittingRoom": self.fitting_room_gpus}.get(deployment, 0.0)
 
     def with_updates(self, **changes: Any) -> "Settings":
         """A validated copy with some fields changed."""

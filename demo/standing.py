@@ -37,12 +37,15 @@ def serving(settings: Settings) -> Iterator[str]:
     interrupt, stays = signal.getsignal(signal.SIGTERM), ray_is_named(settings)
     with connected(settings, log_to_driver=False):
         signal.signal(signal.SIGTERM, interrupt)  # Ray has put its own in the place of ours
+        import ray
         from ray import serve
 
         from services import ingress
         from services.application import NAME, build
 
         logging.getLogger("ray.serve").setLevel(logging.WARNING)  # of this process alone
+        if not stays:  # where it does, nodes may come that have them
+            check_gpus(settings, ray.cluster_resources().get("GPU", 0.0))
         ingress.start(settings)
         try:
             serve.run(build(settings), name=NAME, route_prefix="/")
@@ -74,6 +77,15 @@ def check_port(settings: Settings) -> None:
         except OSError as error:
             place = f"{settings.http_host}:{settings.http_port}"
             raise OSError(f"{place} is taken ({error.strerror}); ATELIER_HTTP_PORT names another port") from error
+
+
+def check_gpus(settings: Settings, there: float) -> None:
+    """Raise ValueError where replicas are to have more GPUs than there are, and would be waited for for ever."""
+    shares = {name: settings.gpus(name) for name in ("Designer", "FittingRoom")}
+    needed = sum(share * max(1, settings.replicas(name)[0]) for name, share in shares.items())
+    if needed > there:
+        told = f"designer_gpus is {settings.designer_gpus:g} and fitting_room_gpus {settings.fitting_room_gpus:g}"
+        raise ValueError(f"{told}: their replicas need {needed:g} GPUs, and this machine has {there:g}")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ checkpoint needs no state of samplers or random generators.
 
 import copy
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 Wrap = Callable[[nn.Module], nn.Module]
+Values = TypeVar("Values", np.ndarray, Tensor)
 
 
 class Pictures(Protocol):
@@ -35,8 +36,11 @@ def seed_torch(seed: int, step: int, rank: int) -> None:
     torch.manual_seed(int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0]) >> 1)
 
 
-def share(values: np.ndarray, rank: int, replicas: int) -> np.ndarray:
-    """The contiguous share [B/replicas, …] of worker `rank` in a batch [B, …]; refuses a batch that does not divide."""
+def share(values: Values, rank: int, replicas: int) -> Values:
+    """The contiguous share [B/replicas, …] of worker `rank` in a batch [B, …]; refuses a batch that does not divide.
+
+    A view, not a copy.
+    """
     if len(values) % replicas:
         raise ValueError(f"batch_size is {len(values)}, but must be a multiple of the {replicas} workers")
     size = len(values) // replicas

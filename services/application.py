@@ -64,7 +64,8 @@ def build(settings: Settings) -> serve.Application:
     drains = {"graceful_shutdown_timeout_s": settings.request_timeout_s + LAST_WORDS_S, "logging_config": logs}
 
     def options(name: str) -> dict[str, Any]:
-        return {**ALIKE, **OPTIONS[name], **drains, **replicas(name, settings)}
+        actor = {**OPTIONS[name]["ray_actor_options"], "num_gpus": settings.gpus(name)}
+        return {**ALIKE, **OPTIONS[name], **drains, **replicas(name, settings), "ray_actor_options": actor}
 
     loaded = {"user_config": {"release": None}}
     keys = settings.api_keys == "required"

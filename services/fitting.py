@@ -16,7 +16,7 @@ from torch import Tensor
 from fashion_nn import pictures
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Generator
-from fashion_nn.cagan.serving import for_serving
+from fashion_nn.cagan.serving import Fit, for_serving
 from fashion_nn.cagan.warp import places, taken
 from fashion_nn.configs import from_json
 from fashion_nn.state_files import load_weights
@@ -65,7 +65,7 @@ class Fitter:
     """The try-on generator of one release."""
 
     release: Release
-    generator: Generator
+    generator: Fit
     config: CAGANConfig
     device: torch.device
 

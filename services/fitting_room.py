@@ -8,6 +8,7 @@ from ray import serve
 from torch import Tensor
 
 from fashion_nn import pictures
+from fashion_nn.cagan.serving import PASSES
 from services import metrics
 from services.deployment import ReleaseDeployment, called
 from services.devices import replica_device
@@ -17,7 +18,7 @@ from services.incoming import incoming
 from services.messages import FittingRequest, TryOnRequest, Upload
 from services.replies import FittedPicture, Fittings, LoosePicture, Offers, Work
 
-MAX_JOBS_PER_PASS = 16
+MAX_JOBS_PER_PASS = PASSES[-1]
 WAIT_S = 0.01  # for company
 
 

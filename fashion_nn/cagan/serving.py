@@ -3,14 +3,58 @@
 Instance normalisation depends on the picture at hand, so there is nothing to fold into the convolutions.
 """
 
+from bisect import bisect_left
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 
 from fashion_nn import steps
 from fashion_nn.cagan.config import CAGANConfig
-from fashion_nn.cagan.network import Generator
+from fashion_nn.cagan.network import Fitting, Generator
+from fashion_nn.graphs import captured
+
+PASSES = (1, 2, 4, 8, 16)  # pictures that a captured pass has room for
+
+Fit = Callable[..., Fitting]  # as Generator.forward
 
 
-def for_serving(generator: Generator, config: CAGANConfig, device: torch.device) -> Generator:
+def for_serving(generator: Generator, config: CAGANConfig, device: torch.device) -> Fit:
     """`generator` itself, made ready on `device`. It takes and gives float32, and computes as `precision` says."""
     dtype = steps.autocast_dtype(config.precision, device) or torch.float32
-    return generator.eval().requires_grad_(False).to(device, dtype, memory_format=torch.channels_last)
+    ready = generator.eval().requires_grad_(False).to(device, dtype, memory_format=torch.channels_last)
+    return Graphs(ready, config, device) if device.type == "cuda" else ready
+
+
+class Graphs:
+    """A generator's passes on a GPU as CUDA graphs, one for each of PASSES; what a pass has too many is nobody's.
+
+    Larger passes, and those with a given mask, run as they are written.
+    """
+
+    @torch.inference_mode()
+    def __init__(self, generator: Generator, config: CAGANConfig, device: torch.device) -> None:
+        self.generator = generator
+        self.seen = torch.ones(3, PASSES[-1], 3, config.height, config.width, device=device)
+        self.group = torch.zeros(PASSES[-1], dtype=torch.int64, device=device)
+        self._captured: dict[int, tuple[torch.cuda.CUDAGraph, Fitting]] = {}
+        pool = None
+        for size in reversed(PASSES):  # the largest first: the others fit into its memory
+            self._captured[size] = graph, _ = captured(lambda size=size: self._pass(size), pool)
+            pool = pool or graph.pool()
+
+    def __call__(
+        self, person: Tensor, worn: Tensor, wanted: Tensor, *, group: Tensor | None = None, given: Tensor | None = None
+    ) -> Fitting:
+        count = len(person)
+        if given is not None or count > PASSES[-1]:
+            return self.generator(person, worn, wanted, group=group, given=given)
+        for mine, theirs in zip(self.seen, (person, worn, wanted), strict=True):
+            mine[:count].copy_(theirs)
+        self.group[:count] = 0 if group is None else group
+        graph, fitting = self._captured[PASSES[bisect_left(PASSES, count)]]
+        graph.replay()
+        return Fitting(*(None if part is None else part[:count].clone() for part in fitting))
+
+    def _pass(self, size: int) -> Fitting:
+        return self.generator(*self.seen[:, :size], group=self.group[:size])

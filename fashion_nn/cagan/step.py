@@ -211,10 +211,9 @@ class CAGANStep(AdversarialStep):
             persons, garments = (person, wearer), (worn, wanted)
             person, worn, wanted, wearer, place = varied(persons, garments, place, config.variety, random)
         patch = patches(wanted, random) if config.taught else torch.zeros(len(pairs))
-        mine = steps.share(np.arange(len(pairs)), rank, replicas)
         known, group = torch.from_numpy(known)[:, None, None, None], torch.from_numpy(self.groups[pairs])
         parts = person, worn, wanted, known, group, patch, wearer, truth, place
-        return Batch(*(part[mine] for part in parts))
+        return Batch(*(steps.share(part, rank, replicas) for part in parts))
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """One update of D and one of G; returns the named terms, detached."""

@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from fashion_nn.graphs import captured
 from fashion_nn.latent.folding import folded
 from fashion_nn.latent.objective import Networks
 from fashion_nn.latent.slots import Slots
@@ -60,15 +61,7 @@ class Graphs:
 
     def _capture(self, bucket: int, pool: object) -> tuple[torch.cuda.CUDAGraph, torch.Tensor]:
         index = torch.full((bucket,), self.nobody, device=self.table.hidden.device)
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(3):  # libraries choose their algorithms before the capture
-                self.table.step(index, self.networks)
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):  # another engine may be at work
-            self.table.step(index, self.networks)
+        graph, _ = captured(lambda: self.table.step(index, self.networks), pool)
         return graph, index
 
 

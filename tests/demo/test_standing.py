@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.settings import Settings
-from demo.standing import check_port, interruptible, standing, url_of, wait_to_be_interrupted
+from demo.standing import check_gpus, check_port, interruptible, standing, url_of, wait_to_be_interrupted
 
 
 def test_a_free_port_passes_and_a_taken_one_is_named(tmp_path: Path) -> None:
@@ -21,6 +21,15 @@ def test_a_free_port_passes_and_a_taken_one_is_named(tmp_path: Path) -> None:
             check_port(settings)
     check_port(settings)
     assert url_of(settings) == f"http://127.0.0.1:{port}"
+
+
+def test_gpus_that_are_not_there_are_told() -> None:
+    wanted = Settings(designer_gpus=0.5, fitting_room_gpus=0.25, designer_replicas="2", fitting_room_replicas="0-3")
+    check_gpus(wanted, 1.25)
+    check_gpus(Settings(), 0.0)
+    told = r"designer_gpus is 0\.5 and fitting_room_gpus 0\.25: their replicas need 1\.25 GPUs, and this machine has 1$"
+    with pytest.raises(ValueError, match=told):
+        check_gpus(wanted, 1.0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -1,5 +1,6 @@
 """What a GPU computes is what a processor computes. Skipped where there is no GPU."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 
 from fashion_nn.cagan import config as cagan_configs
 from fashion_nn.cagan.network import Generator
-from fashion_nn.cagan.serving import for_serving
+from fashion_nn.cagan.serving import PASSES, for_serving
 from fashion_nn.cagan.step import CAGANStep
 from fashion_nn.cgan import config as cgan_configs
 from fashion_nn.cgan.training_step import training_step
@@ -85,15 +86,33 @@ def test_what_was_learnt_on_a_gpu_goes_on_elsewhere(built: Built):
         torch.testing.assert_close(found[name], value.cpu(), atol=0.05, rtol=0.05)
 
 
+@pytest.mark.parametrize("count", [1, 3, PASSES[-1] + 1])
 @pytest.mark.parametrize("precision", ["fp32", "auto"])
-def test_a_fitting_is_the_same(precision: str):
+def test_a_fitting_is_the_same(precision: str, count: int):
     torch.manual_seed(0)
     config = replace(CAGAN, precision=precision)
     plain = Generator(config).eval().requires_grad_(False)
-    inputs = [torch.rand(3, 3, 32, 32) * 2 - 1 for _ in range(3)]
+    inputs = [torch.rand(count, 3, 32, 32) * 2 - 1 for _ in range(3)]
     expected = plain(*inputs)
-    found = for_serving(plain, config, GPU)(*(each.to(GPU) for each in inputs))
+    found = for_serving(copy.deepcopy(plain), config, GPU)(*(each.to(GPU) for each in inputs))
     most, mean = (1e-4, 1e-5) if precision == "fp32" else (0.15, 0.01)  # random pictures have edges everywhere
     for name in ("picture", "mask", "flow"):
         apart = (getattr(found, name).float().cpu() - getattr(expected, name)).abs()
         assert (apart.max() < most, apart.mean() < mean) == (True, True), name
+
+
+def test_passes_of_all_sizes_in_turns_stay_apart():
+    """A fitting is its caller's: the next pass, which reuses the memory of the last one, leaves it as it was."""
+    torch.manual_seed(0)
+    groups = ("upper", "dress")
+    config = replace(CAGAN, precision="fp32", groups=groups)
+    plain = Generator(config).eval().requires_grad_(False)
+    serving = for_serving(copy.deepcopy(plain), config, GPU)
+    asked = []
+    for count in (5, 1, 16, 2, 5):
+        inputs = [torch.rand(count, 3, 32, 32) * 2 - 1 for _ in range(3)]
+        group = torch.arange(count) % len(groups)
+        asked.append((inputs, group, serving(*(each.to(GPU) for each in inputs), group=group.to(GPU))))
+    for inputs, group, found in asked:
+        expected = plain(*inputs, group=group)
+        torch.testing.assert_close(found.picture.cpu(), expected.picture, atol=1e-4, rtol=0)

@@ -1,11 +1,7 @@
 """What the RayService serves is loaded as Ray Serve loads it, and has room on its pods."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 import yaml
-from ray import serve
 from ray._common.utils import import_attr
 from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
 from ray.serve._private.application_state import override_deployment_info
@@ -16,6 +12,7 @@ from cluster.settings import Settings
 from services import application, ingress
 from tests.k8s.pods import Manifest, cluster_spec
 from tests.k8s.test_manifests import named
+from tests.services.test_application import deployments
 
 
 @pytest.fixture
@@ -36,14 +33,6 @@ def settings(manifests: list[Manifest], monkeypatch: pytest.MonkeyPatch) -> Sett
         if name != "HOME":
             monkeypatch.setenv(name, value)
     return Settings()
-
-
-def deployments(node: Any) -> Iterator[serve.Deployment]:
-    """Every deployment of a built application."""
-    if isinstance(node, serve.Application):
-        yield node._bound_deployment
-        for argument in node._bound_deployment.init_args:
-            yield from deployments(argument)
 
 
 @pytest.fixture
