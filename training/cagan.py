@@ -66,8 +66,8 @@ class CAGANRecipe(Recipe):
     def open(self, source: Source, config: CAGANConfig) -> Parts:
         start = begun(source.store, config) if config.start else None
         folder = pairs_folder(source.path)
-        segmented = config.segmented_weight > 0
-        train = open_pairs(folder, "train", source, config, shown=config.truths, segmented=segmented)
+        asked = {"shown": config.truths, "placed": config.origins_weight > 0, "segmented": config.segmented_weight > 0}
+        train = open_pairs(folder, "train", source, config, **asked)
         if len(train.pairs) < 2:
             raise fatal(folder, None, "one pair is not enough: another garment is needed to be put on")
         has_test = (folder / "test_pairs.txt").exists()
@@ -130,12 +130,13 @@ def open_pairs(
     *,
     only: str | None = None,
     shown: bool = False,
+    placed: bool = False,
     segmented: bool = False,
 ) -> PairData:
     """Read one part of the pairs and letterbox its pictures to the config's size; `only` one group's. Raises DataError.
 
     A config that names groups leaves out the pairs of others, and those without a label. `shown`: those without a
-    truth, too; `segmented`: those without a mask.
+    truth, too; `placed`: those whose truth has no origins; `segmented`: those without a mask.
     """
     pairs = read_pairs(folder, part=part, on_problem=source.on_problem)
     if wanted := (only,) if only else config.groups:
@@ -143,11 +144,15 @@ def open_pairs(
     if shown:
         reason = "no pair has a truth, of which a config with truths learns"
         pairs = with_all(pairs.truths, pairs, fatal(folder / f"{part}_truth.csv", None, reason))
+    if placed:
+        reason = "no truth has origins, of which a config with origins_weight learns"
+        origins = [truth.origins for truth in pairs.truths]
+        pairs = with_all(origins, pairs, fatal(folder / part / "origins", None, reason))
     if segmented:
         reason = "no pair has a mask, of which a config with segmented_weight learns"
         pairs = with_all(pairs.masks, pairs, fatal(folder / part / "image-mask", None, reason))
     table = partial(source.table, height=config.height, width=config.width)
-    tables, masks = opened(table, pairs, shown)
+    tables, masks = opened(table, pairs, shown, placed)
     needed = [*tables, masks] if segmented else tables
     broken = np.unique(np.concatenate([each.failed for each in needed]))
     problems = tuple(problem for each in needed for problem in each.problems)
@@ -155,7 +160,7 @@ def open_pairs(
         raise DataError(problems)
     if len(broken):
         pairs = pairs.without(broken)
-        tables, masks = opened(table, pairs, shown)
+        tables, masks = opened(table, pairs, shown, placed)
     found = (*pairs.problems, *problems, *(masks.problems if masks else ()))
     groups = [config.groups.index(group) for group in pairs.groups] if config.groups else [0] * len(pairs)
     return PairData(
@@ -187,18 +192,20 @@ def with_all(known: Sequence[object | None], pairs: Pairs, otherwise: DataError)
 
 
 def opened(
-    table: Callable[..., PictureTable], pairs: Pairs, shown: bool
+    table: Callable[..., PictureTable], pairs: Pairs, shown: bool, placed: bool
 ) -> tuple[list[PictureTable], PictureTable | None]:
     """The pairs' pictures, and their masks where all have one."""
     masks = None if None in pairs.masks else table(pairs.masks, channels=1)
-    return [table(each) for each in pictures_of(pairs, shown)], masks
+    return [table(each) for each in pictures_of(pairs, shown, placed)], masks
 
 
-def pictures_of(pairs: Pairs, shown: bool) -> list[list[PictureSource]]:
-    """Persons, garments and, where asked, wanted garments and truths."""
+def pictures_of(pairs: Pairs, shown: bool, placed: bool) -> list[list[PictureSource]]:
+    """Persons, garments and, where asked, wanted garments and truths, and what these come from."""
     found = [pairs.persons, pairs.garments]
     if shown:
         found += [[truth.wanted for truth in pairs.truths], [truth.picture for truth in pairs.truths]]
+    if placed:
+        found.append([truth.origins for truth in pairs.truths])
     return found
 
 

@@ -38,6 +38,8 @@ class CAGANConfig:
     truths: every person of the data is shown in a second garment, too, as a drawn or rendered world knows them, or a
     studio that dresses a dummy: a fitting is compared with that, and no way back is needed. Shops' photographs have
     none; `taught` is what comes nearest to it with pairs alone.
+    origins_weight: of where in its own picture each pixel of a wanted garment is, as a drawn or rendered world knows.
+    Stripes and checks look alike at many places, so that likeness alone leads a warp to the nearest of them.
     segmented_weight: of masks of the garments worn, where the data has them: all that is worn must go, of which sleeves
     are overlooked most often, and little else, for what is wanted may be larger.
     structure_weight: of 1 − SSIM of the picture that is known: outlines and folds, which a mean error hardly sees.
@@ -75,6 +77,7 @@ class CAGANConfig:
     taught: bool = False
     transplants: bool = False
     truths: bool = False
+    origins_weight: float = 0.0  # a pixel off counts so much; for a warp with truths
     segmented_weight: float = 0.0
     structure_weight: float = 0.0
     penalty_weight: float = 0.0  # R1's γ
@@ -119,9 +122,15 @@ class CAGANConfig:
             checks.at_least(field, getattr(self, field), 1)
         for field in ("warm_up", "finish"):
             checks.at_least(field, getattr(self, field), 0)
-        for option, needed in (("transplants", "taught"), ("placement", "warp")):
+        for option, needed in (
+            ("transplants", "taught"),
+            ("placement", "warp"),
+            ("origins_weight", "truths"),
+            ("origins_weight", "warp"),
+        ):
             if getattr(self, option) and not getattr(self, needed):
-                raise ValueError(f"{option} is True, but {needed} is False, without which it has no place")
+                told = f"{option} is {getattr(self, option)}, but {needed} is False"
+                raise ValueError(f"{told}, without which it has no place")
         for option in ("taught", "variety"):
             if self.truths and (value := getattr(self, option)):
                 raise ValueError(f"{option} is {value}, but truths is True, which takes pictures as they are for known")

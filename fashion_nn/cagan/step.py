@@ -14,7 +14,7 @@ from fashion_nn.cagan.network import Discriminator, Fitting, Generator
 from fashion_nn.cagan.patches import patched, patches
 from fashion_nn.cagan.transplants import transplanted
 from fashion_nn.cagan.variety import varied
-from fashion_nn.cagan.warp import folding, roughness
+from fashion_nn.cagan.warp import folding, places, roughness
 from fashion_nn.pictures import normalise
 from fashion_nn.schedule import cosine
 
@@ -25,10 +25,14 @@ PATCHED = 0.5  # share of a batch that is also patched, where G is taught
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Person i wears wanted[i] in truths[i]; both uint8 [n, 3, H, W] by index."""
+    """Person i wears wanted[i] in truths[i], of which origins[i] says where it is in wanted[i] (see `viton.Truth`).
+
+    All uint8 [n, 3, H, W] by index.
+    """
 
     wanted: steps.Pictures
     truths: steps.Pictures
+    origins: steps.Pictures | None = None  # for a config with `origins_weight`
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ class Batch:
 
     group: int64 [B], of both garments. patch [B, 4, H, W]: of the wanted garment, to be laid over (see `patches`).
     wearer [B, 3, H, W]: who wears the wanted garment, for `transplants`. truth [B, 3, H, W]: x_i in y_j, for `truths`.
-    place [B, 1, H, W] in [0, 1]: where y_i is on x_i, for `segmented_weight`; [B, 1, 1, 1] where nobody asks.
+    place [B, 1, H, W] in [0, 1]: where y_i is on x_i, for `segmented_weight`; origins [B, 3, H, W] in [0, 1]: where the
+    pixels of the truth come from, for `origins_weight`. Each is [B, 1, 1, 1] where nobody asks.
     """
 
     person: Tensor
@@ -63,6 +68,7 @@ class Batch:
     wearer: Tensor
     truth: Tensor
     place: Tensor
+    origins: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
@@ -133,6 +139,9 @@ class GeneratorObjective(nn.Module):
         if config.segmented_weight:
             apart = loss.segmented(fitting.mask, batch.place)
             terms["loss/generator/segmented"] = config.segmented_weight * apart
+        if config.origins_weight:
+            off = loss.misplaced(places(fitting.flow), batch.origins)
+            terms["loss/generator/origins"] = config.origins_weight * off
         if config.structure_weight:
             alike = loss.structure(known, made.picture)
             terms["loss/generator/structure"] = config.structure_weight * alike
@@ -182,6 +191,8 @@ class CAGANStep(AdversarialStep):
             raise ValueError(f"{n} persons and {m} garments: at least two pairs are needed")
         if config.truths and data.shown is None:
             raise ValueError("truths is True, but the data shows nobody in a second garment")
+        if config.origins_weight and data.shown.origins is None:
+            raise ValueError(f"origins_weight is {config.origins_weight}, but the data has no origins")
         if config.segmented_weight and data.masks is None:
             raise ValueError(f"segmented_weight is {config.segmented_weight}, but the data has no masks")
         self.data = data
@@ -206,13 +217,15 @@ class CAGANStep(AdversarialStep):
         person, worn, wanted = map(normalise, (data.persons[pairs], data.garments[pairs], wanted))
         truth = normalise(shown.truths[pairs]) if config.truths else person
         wearer = normalise(data.persons[others]) if config.transplants else person
-        place = data.masks[pairs].float() / 255 if config.segmented_weight else torch.zeros(len(pairs), 1, 1, 1)
+        nothing = torch.zeros(len(pairs), 1, 1, 1)
+        place = data.masks[pairs].float() / 255 if config.segmented_weight else nothing
+        origins = shown.origins[pairs].float() / 255 if config.origins_weight else nothing
         if config.variety:
             persons, garments = (person, wearer), (worn, wanted)
             person, worn, wanted, wearer, place = varied(persons, garments, place, config.variety, random)
         patch = patches(wanted, random) if config.taught else torch.zeros(len(pairs))
         known, group = torch.from_numpy(known)[:, None, None, None], torch.from_numpy(self.groups[pairs])
-        parts = person, worn, wanted, known, group, patch, wearer, truth, place
+        parts = person, worn, wanted, known, group, patch, wearer, truth, place, origins
         return Batch(*(steps.share(part, rank, replicas) for part in parts))
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:

@@ -6,6 +6,7 @@
 {part}/image-mask/           optional: where the garment is on the person, for measuring
 {part}/truth/                optional: persons again, in a garment of another pair
 {part}_truth.csv             optional: person,wanted,truth; file names in image/, cloth/ and truth/
+{part}/origins/              optional: of each pixel of a truth, where it comes from in the wanted garment's picture
 {part}_labels.csv            optional: name,group,label; name is the person's file name without its ending
 """
 
@@ -21,15 +22,20 @@ from fashion_nn.datasets.problems import OnProblem, Problem, ProblemList, fatal
 from fashion_nn.datasets.rows import csv_rows, headless_csv_rows, text_lines
 from fashion_nn.datasets.sources import NoPicture, PictureSource, find_picture
 
-_MASK_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
+_ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """How a person really looks in another garment."""
+    """How a person really looks in another garment.
+
+    origins: red and green are places across and down the garment's picture, from border to border; blue is 255 where
+    the garment is seen, and only there they count. Named as the truth is.
+    """
 
     wanted: PictureSource
     picture: PictureSource
+    origins: PictureSource | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -125,18 +131,19 @@ def _find_pictures(
         except NoPicture as error:
             problems.add(path, line, str(error))
             continue
-        mask = _find_mask(masks, person) if has_masks else None
+        mask = _find_beside(masks, person) if has_masks else None
         if has_masks and mask is None:
             problems.add(path, line, f"no mask for {person} in {masks}; the pair stays without one")
         found.append((*pair, mask))
     return found
 
 
-def _find_mask(masks: Path, person: str) -> PictureSource | None:
-    stem = PurePosixPath(person).with_suffix("")
-    for name in (person, *(f"{stem}{ending}" for ending in _MASK_ENDINGS)):
+def _find_beside(folder: Path, picture: str) -> PictureSource | None:
+    """What is called as a picture is, whatever its ending."""
+    stem = PurePosixPath(picture).with_suffix("")
+    for name in (picture, *(f"{stem}{ending}" for ending in _ENDINGS)):
         try:
-            return find_picture(masks, name)
+            return find_picture(folder, name)
         except NoPicture:
             continue
     return None
@@ -172,7 +179,8 @@ def _read_truths(folder: Path, part: str, names: set[str], problems: ProblemList
             problems.add(path, line, f"{name!r} has a truth already; the first one stays")
         else:
             try:
-                truths[name] = Truth(find_picture(base / "cloth", wanted), find_picture(base / "truth", truth))
+                garment, picture = find_picture(base / "cloth", wanted), find_picture(base / "truth", truth)
+                truths[name] = Truth(garment, picture, _find_beside(base / "origins", truth))
             except NoPicture as error:
                 problems.add(path, line, str(error))
     return truths

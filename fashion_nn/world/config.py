@@ -36,6 +36,7 @@ class WorldConfig:
     person_height: int = 128  # pixels; persons are 3/4 as wide
     full_length: float = 0.12  # share of persons shown down to their shoes
     quality: int = 94  # of the JPEG pictures
+    origins: bool = False  # whether pairs say where in its own picture a wanted garment comes from, pixel by pixel
     workers: int = 1  # processes that draw
 
     def __post_init__(self) -> None:

@@ -275,6 +275,20 @@ def along_axis(x: np.ndarray, y: np.ndarray, axis: Points) -> tuple[np.ndarray, 
     return across, down
 
 
+def off_axis(across: np.ndarray, down: np.ndarray, axis: Points) -> tuple[np.ndarray, np.ndarray]:
+    """What is so far across and along a jointed line: x and y, the way back from `along_axis`."""
+    x, y, done = np.zeros_like(across), np.zeros_like(down), 0.0
+    for place, (start, end) in enumerate(pairwise(axis)):
+        length = float(np.linalg.norm(end - start)) + 1e-9
+        dx, dy = (end - start) / length
+        t = down - done
+        here = t >= 0 if place else np.ones_like(t, bool)
+        x = np.where(here, start[0] + t * dx + across * dy, x)
+        y = np.where(here, start[1] + t * dy - across * dx, y)
+        done += length
+    return x, y
+
+
 def blurred(field: np.ndarray, radius: float) -> np.ndarray:
     """A Gaussian blur of [h, w] in 0..1; the border continues outwards."""
     image = Image.fromarray(np.rint(field * 255).astype(np.uint8), "L")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from fashion_nn.world.bodies import mannequin
+from fashion_nn.world.bodies import Body, mannequin
 from fashion_nn.world.bottoms import bottom
 from fashion_nn.world.drawing import Canvas, Piece, Points, View, ellipse
 from fashion_nn.world.fabrics import Paint
@@ -22,10 +22,8 @@ SHADE = Paint(colour=(0.50, 0.51, 0.55))
 def draw_garment(spec: GarmentSpec, *, height: int, width: int) -> tuple[Image.Image, Image.Image]:
     """The product picture of `spec` (RGB) and its mask (L), height x width pixels."""
     pieces = product(spec)
-    whole = [piece for piece in pieces if not piece.clip]
-    points = np.concatenate([outline for piece in whole for outline in piece.outlines])
-    view = View.fitting(points, height=height, width=width, margin=0.06)
-    canvas = Canvas(view, WHITE)
+    whole, points = _extent(pieces)
+    canvas = Canvas(_fitting(points, height=height, width=width), WHITE)
     size = float(np.ptp(points, axis=0).max())
     canvas.paint([_ground_shadow(points, size) if spec.part == "shoes" else _flat_shadow(whole, size)])
     canvas.paint(pieces, worn=True)
@@ -36,11 +34,33 @@ def product(spec: GarmentSpec) -> list[Piece]:
     """The pieces of a garment as it lies in its product picture, back to front."""
     if spec.part == "shoes":
         return shoes(spec)
+    body = inside(spec)
     if spec.part == "bottoms":
-        return bottom(spec, mannequin(spec.figure, arms=20))
-    body = mannequin(spec.figure, arms=46 if spec.sleeve < 0.5 else 21)
+        return bottom(spec, body)
     made = top(spec, body)
     return [*made.behind, *made.sleeves[0], *made.sleeves[1], *made.trunk]
+
+
+def inside(spec: GarmentSpec) -> Body:
+    """The body inside the product picture of a top or bottoms."""
+    if spec.part == "bottoms":
+        return mannequin(spec.figure, arms=20)
+    return mannequin(spec.figure, arms=46 if spec.sleeve < 0.5 else 21)
+
+
+def product_view(spec: GarmentSpec, *, height: int, width: int) -> View:
+    """Where figure coordinates land on the product picture of `spec`."""
+    return _fitting(_extent(product(spec))[1], height=height, width=width)
+
+
+def _extent(pieces: list[Piece]) -> tuple[list[Piece], Points]:
+    """The pieces that are not cut to the shape of others, and all points of their outlines: [n, 2]."""
+    whole = [piece for piece in pieces if not piece.clip]
+    return whole, np.concatenate([outline for piece in whole for outline in piece.outlines])
+
+
+def _fitting(points: Points, *, height: int, width: int) -> View:
+    return View.fitting(points, height=height, width=width, margin=0.06)
 
 
 def _flat_shadow(pieces: list[Piece], size: float) -> Piece:

@@ -101,10 +101,16 @@ def _calm(rng: np.random.Generator, garment: GarmentSpec) -> GarmentSpec:
 
 def draw_person(person: Person, garment: GarmentSpec, *, height: int) -> tuple[Image.Image, Image.Image]:
     """`person` in the top `garment`: the picture (RGB) and what shows of it (L), height x 3/4 height."""
-    if garment.part != "tops":
-        raise ValueError(f"garment: a person wears tops, not {garment.category!r}")
+    view = view_of(person, height=height)
+    canvas = Canvas(view, draw_background(person.background, height=height, width=view.width))
+    dress(canvas, person, garment)
+    return canvas.picture(), canvas.mask()
+
+
+def view_of(person: Person, *, height: int) -> View:
+    """Where figure coordinates land on a picture of `person`."""
     width = round(height * ASPECT)
-    view = View(
+    return View(
         height=height,
         width=width,
         scale=person.zoom * height,
@@ -113,7 +119,12 @@ def draw_person(person: Person, garment: GarmentSpec, *, height: int) -> tuple[I
         lean=person.lean,
         sway=person.sway,
     )
-    canvas = Canvas(view, draw_background(person.background, height=height, width=width))
+
+
+def dress(canvas: Canvas, person: Person, garment: GarmentSpec) -> None:
+    """Paint `person` in the top `garment`, from back to front."""
+    if garment.part != "tops":
+        raise ValueError(f"garment: a person wears tops, not {garment.category!r}")
     body, worn = person.body, top(garment, person.body)
     canvas.paint(hair_behind(person.style, person.hair))
     canvas.paint(_lower_body(person))
@@ -133,7 +144,6 @@ def draw_person(person: Person, garment: GarmentSpec, *, height: int) -> tuple[I
             canvas.paint(sleeve, worn=True)
     canvas.paint(head(person.figure, person.skin, person.hair, person.style, beard=person.beard))
     canvas.paint(hair_in_front(person.style, person.hair))
-    return canvas.picture(), canvas.mask()
 
 
 def _skin(person: Person) -> Paint:

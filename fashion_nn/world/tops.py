@@ -151,6 +151,11 @@ def _trunk_folds(spec: GarmentSpec, body: Body, rng: np.random.Generator) -> tup
 # sleeves
 
 
+def sleeve_axis(spec: GarmentSpec, body: Body, side: int) -> Points:
+    """The line along which the sleeve on `side` (-1 left, +1 right in the picture) runs."""
+    return along(body.arm_joints(side), spec.sleeve)[0]
+
+
 def _sleeve(spec: GarmentSpec, body: Body, side: int, ease: float, rng: np.random.Generator) -> list[Piece]:
     joints, kept = along(body.arm_joints(side), spec.sleeve)
     radii = [body.arm_radii[k] for k in kept]

@@ -7,6 +7,7 @@ pairs/{train,test}_pairs.txt         person file, garment file, one pair a line
 pairs/{train,test}_labels.csv        name,group,label
 pairs/{train,test}/truth/NAME        the person of NAME in another garment, as it truly looks
 pairs/{train,test}_truth.csv         person,worn,wanted,truth: files in image/, cloth/, cloth/, truth/
+pairs/{train,test}/origins/NAME      if asked for: where each pixel of the truth is in the wanted garment's picture
 world.json                           the configuration
 """
 
@@ -31,6 +32,7 @@ from PIL import Image
 
 from fashion_nn.world.config import WorldConfig, debug, demo, showcase
 from fashion_nn.world.garments import draw_garment
+from fashion_nn.world.origins import draw_origins
 from fashion_nn.world.persons import ASPECT, draw_person
 from fashion_nn.world.population import item_category, item_id, item_spec, pair, people
 from fashion_nn.world.specs import CATEGORIES
@@ -40,6 +42,7 @@ __all__ = ["WorldConfig", "debug", "demo", "is_world", "showcase", "write_world"
 
 CHUNK = 32  # items drawn and looked at together
 PARTS = ("train", "test")
+KINDS = ("image", "cloth", "image-mask", "truth")
 
 
 def is_world(folder: Path, config: WorldConfig) -> bool:
@@ -84,8 +87,9 @@ class Site:
     def unfinished(self) -> Path:
         return self.growing.with_name(self.growing.name + ".unfinished")
 
-    def lay_out(self) -> None:
-        kinds = [f"pairs/{part}/{kind}" for part in PARTS for kind in ("image", "cloth", "image-mask", "truth")]
+    def lay_out(self, config: WorldConfig) -> None:
+        asked = (*KINDS, "origins") if config.origins else KINDS
+        kinds = [f"pairs/{part}/{kind}" for part in PARTS for kind in asked]
         for name in ("images", *kinds):
             (self.growing / name).mkdir(parents=True, exist_ok=True)
         self.unfinished.mkdir(exist_ok=True)
@@ -103,7 +107,7 @@ class Site:
 
 
 def _draw(site: Site, config: WorldConfig, progress: Callable[[int, int], None]) -> None:
-    site.lay_out()
+    site.lay_out(config)
     total = config.items + config.pairs_train + config.pairs_test
     seen = np.zeros((config.items, len(FEATURES)), np.float32)
     chunks = [range(k, min(k + CHUNK, config.items)) for k in range(0, config.items, CHUNK)]
@@ -161,6 +165,8 @@ def _draw_pair(site: Site, config: WorldConfig, part: str, index: int) -> None:
     site.put(f"pairs/{part}/image-mask/{this.name}.png", _png(mask))
     truth, _ = draw_person(this.person, this.wanted, height=height)
     site.put(f"pairs/{part}/truth/{this.name}.jpg", _jpeg(truth, config))
+    if config.origins:
+        site.put(f"pairs/{part}/origins/{this.name}.png", _png(draw_origins(this.person, this.wanted, height=height)))
     site.put(cloth, _jpeg(draw_garment(this.worn, height=height, width=width)[0], config))
 
 
@@ -170,9 +176,9 @@ def _jpeg(picture: Image.Image, config: WorldConfig) -> bytes:
     return buffer.getvalue()
 
 
-def _png(mask: Image.Image) -> bytes:
+def _png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    mask.save(buffer, "PNG")
+    picture.save(buffer, "PNG")
     return buffer.getvalue()
 
 

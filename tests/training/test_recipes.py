@@ -89,6 +89,17 @@ def test_truths_are_learnt_from_where_they_are_known(data: Path, tmp_path: Path,
     assert len(found.train.shown.truths) == len(found.train.shown.wanted) == 4
     step = which.build(config, found, torch.device("cpu"))
     assert all(torch.isfinite(value) for value in step(step.draw(0)).values())
+    config = configs.override(config, ["warp=true", "origins_weight=0.5"])
+    with pytest.raises(DataError, match=r"origins: no truth has origins, of which a config with origins_weight learns"):
+        which.open(source_of(folder, settings), config)
+    origins = folder / "pairs" / "train" / "origins"
+    origins.mkdir()
+    for name in names[:3]:
+        shutil.copy(folder / "pairs" / "train" / "image" / name, origins / name)
+    found = which.open(source_of(folder, settings), config)
+    assert len(found.train.shown.origins) == len(found.train.pairs) == 3
+    step = which.build(config, found, torch.device("cpu"))
+    assert all(torch.isfinite(value) for value in step(step.draw(0)).values())
 
 
 def test_masks_are_learnt_from_where_they_are_known(data: Path, tmp_path: Path, settings: Settings) -> None:

@@ -173,6 +173,7 @@ def test_spectral_norm_replaces_the_discriminators_instance_norm():
         ("groups", ("upper", "lower"), "embedding is 0, but must be at least 1"),
         ("groups", ("upper", "upper"), "must name each group once"),
         ("transplants", True, "transplants is True, but taught is False"),
+        ("origins_weight", 0.5, "origins_weight is 0.5, but truths is False"),
         ("placement", True, "placement is True, but warp is False"),
         ("finish", -1, "finish is -1, but must be at least 0"),
         ("last_rate_share", 1.5, "last_rate_share is 1.5, but must lie"),

@@ -8,6 +8,7 @@ from fashion_nn.cagan import config, loss
 from fashion_nn.cagan.patches import patched
 from fashion_nn.cagan.step import CAGANData, CAGANStep, Shown, others_of
 from fashion_nn.cagan.transplants import transplanted
+from fashion_nn.cagan.warp import places
 from fashion_nn.metrics.similarity import ssim
 from fashion_nn.pictures import normalise
 from tests.fashion_nn.drawn import pairs_data, pixels
@@ -96,6 +97,7 @@ OPTIONS = (
     {"taught": True},
     {"taught": True, "transplants": True, "structure_weight": 1.0},
     {"truths": True, "warp": True},
+    {"truths": True, "warp": True, "placement": True, "origins_weight": 0.5},
     {"segmented_weight": 0.5, "taught": True, "variety": 0.5},
     {"finish": 8},
     {"finish": 8, "warp": True, "placement": True, "last_rate_share": 0.1},
@@ -112,7 +114,8 @@ def with_groups(n_pairs: int = 12) -> CAGANData:
 
 
 def with_truths(n_pairs: int = 12) -> CAGANData:
-    shown = Shown(pixels(n_pairs, 32, 32, seed=2), pixels(n_pairs, 32, 32, seed=3))
+    shown = Shown(*(pixels(n_pairs, 32, 32, seed=seed) for seed in (2, 3, 5)))
+    shown.origins[:, 2] = 255 * (shown.origins[:, 2] // 128)
     return dataclasses.replace(with_masks(n_pairs), shown=shown)
 
 
@@ -158,6 +161,22 @@ def test_a_fitting_whose_truth_is_known_is_compared_with_it():
     assert passes == [1], "no way back"
     torch.testing.assert_close(terms["loss/generator/cycle"], (batch.truth - fitting.picture).abs().mean())
     torch.testing.assert_close(terms["loss/generator/structure"], 0.5 * loss.structure(batch.truth, fitting.picture))
+
+
+def test_a_garment_is_taken_from_where_its_origins_are():
+    config = dataclasses.replace(FP32, truths=True, warp=True, origins_weight=0.5)
+    step = CAGANStep(config, data := with_truths())
+    batch = step.draw(0)
+    everybody = normalise(data.persons)
+    pairs = torch.stack([(everybody - person).abs().flatten(1).sum(1).argmin() for person in batch.person])
+    assert torch.equal(batch.origins, data.shown.origins[pairs].float() / 255)
+    flow = step.generator(batch.person, batch.worn, batch.wanted).flow
+    _, terms = step.on_generator(batch)
+    expected = 0.5 * loss.misplaced(places(flow), batch.origins)
+    torch.testing.assert_close(terms["loss/generator/origins"], expected)
+    unknown = dataclasses.replace(data, shown=dataclasses.replace(data.shown, origins=None))
+    with pytest.raises(ValueError, match=r"origins_weight is 0\.5, but the data has no origins"):
+        CAGANStep(config, unknown)
 
 
 def test_truths_have_to_be_there_and_stay_as_they_are():

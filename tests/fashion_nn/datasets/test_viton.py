@@ -73,6 +73,13 @@ def test_truths_are_optional_for_every_pair(known):
     assert pairs.without([0]).truths == [None, last]
 
 
+def test_origins_are_optional_for_every_truth(known):
+    (known / "train" / "origins").mkdir()
+    shutil.copy(known / "train" / "image-mask" / "1.png", known / "train" / "origins" / "3.png")
+    first, _, last = read_pairs(known, on_problem="refuse").truths
+    assert first.origins is None and last.origins.name == "3.png"
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

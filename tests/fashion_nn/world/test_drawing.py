@@ -12,6 +12,7 @@ from fashion_nn.world.drawing import (
     ellipse,
     limb,
     mirrored,
+    off_axis,
     ribbon,
     spline,
 )
@@ -85,6 +86,19 @@ def test_distances_along_an_axis_run_on_over_its_joints():
     axis = np.array([(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
     across, down = along_axis(np.array([[0.1, 0.5]]), np.array([[0.5, 1.1]]), axis)
     assert np.allclose(np.abs(across), 0.1) and np.allclose(down, (0.5, 1.5))
+
+
+def test_what_was_told_along_a_line_is_found_along_another():
+    bent, straight = (
+        np.array([(0.0, 0.0), (0.0, 1.0), (1.0, 2.0)]),
+        np.array([(5.0, 0.0), (5.0, 1.0), (5.0, 1 + 2**0.5)]),
+    )
+    x, y = np.array([[0.1, -0.2, 0.4]]), np.array([[0.4, 0.9, 1.5]])
+    across, down = along_axis(x, y, bent)
+    for there in zip((x, y), off_axis(across, down, bent), strict=True):
+        assert np.allclose(*there)
+    x, y = off_axis(across, down, straight)
+    assert np.allclose(x, 5 + across) and np.allclose(y, down)
 
 
 def test_a_leaning_view_finds_its_way_back():

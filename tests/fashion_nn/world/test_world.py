@@ -14,6 +14,7 @@ from fashion_nn.datasets.viton import read_pairs
 from fashion_nn.world import config as configs
 from fashion_nn.world import world
 from fashion_nn.world.config import WorldConfig
+from fashion_nn.world.origins import draw_origins
 from fashion_nn.world.population import pair
 from fashion_nn.world.world import is_world, write_world
 
@@ -55,6 +56,18 @@ def test_the_pairs_read_without_a_problem(small):
             for file in (f"image/{stem}.jpg", f"cloth/{stem}.jpg", f"image-mask/{stem}.png"):
                 with Image.open(small / "pairs" / part / file) as picture:
                     assert picture.size == (48, 64)
+
+
+def test_origins_come_where_they_are_asked_for(tmp_path):
+    config = replace(SMALL, origins=True)
+    folder = write_world(tmp_path / "placed", config)
+    for part in ("train", "test"):
+        pairs = read_pairs(folder / "pairs", part=part, on_problem="refuse")
+        for place, truth in enumerate(pairs.truths):
+            this = pair(config, part, place)
+            with Image.open(folder / "pairs" / part / "origins" / truth.origins.name) as found:
+                drawn = draw_origins(this.person, this.wanted, height=config.person_height)
+                assert found.tobytes() == drawn.tobytes()
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
