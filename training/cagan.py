@@ -17,7 +17,6 @@ from fashion_nn.cagan.network import Discriminator, Generator
 from fashion_nn.cagan.step import CAGANData, CAGANStep, Shown, others_of
 from fashion_nn.datasets.picture_table import PictureTable
 from fashion_nn.datasets.problems import DataError, Problem, fatal
-from fashion_nn.datasets.sources import PictureSource
 from fashion_nn.datasets.viton import Pairs, read_pairs
 from fashion_nn.metrics.fittings import mask_iou, mean_error
 from fashion_nn.pictures import normalise
@@ -194,19 +193,18 @@ def with_all(known: Sequence[object | None], pairs: Pairs, otherwise: DataError)
 def opened(
     table: Callable[..., PictureTable], pairs: Pairs, shown: bool, placed: bool
 ) -> tuple[list[PictureTable], PictureTable | None]:
-    """The pairs' pictures, and their masks where all have one."""
+    """Persons, garments and, where asked, wanted garments, truths and their origins; masks where all have one.
+
+    Origins name places in a picture, which a border would move.
+    """
     masks = None if None in pairs.masks else table(pairs.masks, channels=1)
-    return [table(each) for each in pictures_of(pairs, shown, placed)], masks
-
-
-def pictures_of(pairs: Pairs, shown: bool, placed: bool) -> list[list[PictureSource]]:
-    """Persons, garments and, where asked, wanted garments and truths, and what these come from."""
-    found = [pairs.persons, pairs.garments]
+    tables = [table(pairs.persons), table(pairs.garments)]
     if shown:
-        found += [[truth.wanted for truth in pairs.truths], [truth.picture for truth in pairs.truths]]
+        wanted, truths = [truth.wanted for truth in pairs.truths], [truth.picture for truth in pairs.truths]
+        tables += [table(wanted, whole=placed), table(truths, whole=placed)]
     if placed:
-        found.append([truth.origins for truth in pairs.truths])
-    return found
+        tables.append(table([truth.origins for truth in pairs.truths], whole=True))
+    return tables, masks
 
 
 @torch.inference_mode()

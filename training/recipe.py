@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -55,13 +55,14 @@ class Source:
     on_problem: OnProblem = "skip"
 
     def table(
-        self, pictures: Sequence[PictureSource | None], *, height: int, width: int, channels: Literal[1, 3] = 3
+        self, pictures: Sequence[PictureSource | None], *, height: int, width: int, **options: Any
     ) -> PictureTable:
-        """The pictures decoded: found on this machine or in the bucket, or else decoded for both. Raises StoreError."""
+        """The pictures decoded: found on this machine or in the bucket, or else decoded for both. Raises StoreError.
+
+        options: as `PictureTable.build` takes them.
+        """
         shared = SharedTables(self.store)
-        return PictureTable.build(
-            pictures, height=height, width=width, channels=channels, cache=self.cache, shared=shared
-        )
+        return PictureTable.build(pictures, height=height, width=width, cache=self.cache, shared=shared, **options)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -75,18 +75,6 @@ def segmented(mask: Tensor, place: Tensor) -> Tensor:
     return sum(found)
 
 
-def misplaced(where: Tensor, origins: Tensor) -> Tensor:
-    """How far off, in pixels, the places are that a garment is taken from, as a mean over what is seen of it.
-
-    where [N, 2, H, W]: across and down, -1 and 1 at the picture's borders. origins [N, 3, H, W] in [0, 1]: across and
-    down, 0 and 1 at the borders, and 1 where the garment is seen.
-    """
-    height, width = where.shape[2:]
-    across, down = (where - (2 * origins[:, :2] - 1)).abs().unbind(1)
-    seen = origins[:, 2] == 1
-    return ((across * (width / 2) + down * (height / 2)) * seen).sum() / seen.sum().clamp(min=1)
-
-
 def structure(person: Tensor, returned: Tensor) -> Tensor:
     """1 − SSIM: outlines and folds, however faint, count as much as colours do (Zhao et al., 2017)."""
     return 1 - ssim(person, returned).mean().float()

@@ -15,6 +15,7 @@ from fashion_nn.cagan.patches import patched, patches
 from fashion_nn.cagan.transplants import transplanted
 from fashion_nn.cagan.variety import varied
 from fashion_nn.cagan.warp import folding, places, roughness
+from fashion_nn.metrics.fittings import misplaced
 from fashion_nn.pictures import normalise
 from fashion_nn.schedule import cosine
 
@@ -140,7 +141,7 @@ class GeneratorObjective(nn.Module):
             apart = loss.segmented(fitting.mask, batch.place)
             terms["loss/generator/segmented"] = config.segmented_weight * apart
         if config.origins_weight:
-            off = loss.misplaced(places(fitting.flow), batch.origins)
+            off = misplaced(places(fitting.flow), batch.origins).mean()
             terms["loss/generator/origins"] = config.origins_weight * off
         if config.structure_weight:
             alike = loss.structure(known, made.picture)

@@ -60,6 +60,7 @@ class PictureTable:
         cache: Path | str,
         shared: Shared | None = None,
         channels: Literal[1, 3] = 3,
+        whole: bool = False,
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> PictureTable:
@@ -67,9 +68,10 @@ class PictureTable:
 
         Where another machine has decoded the same pictures, the table comes from `shared` instead.
 
-        `channels=3` are pictures letterboxed on white, `channels=1` masks letterboxed on black. What will not
-        read or decode becomes a row of the background, and is listed in `failed` (indices) and `problems`;
-        so does None, without being listed. `workers` are threads (as many as processors unless told);
+        `channels=3` are pictures letterboxed on white, `channels=1` masks letterboxed on black. `whole`: pictures
+        are to fill the table's own, without a border; those of other proportions fail. What will not read or decode
+        becomes a row of the background, and is listed in `failed` (indices) and `problems`; so does None, without
+        being listed. `workers` are threads (as many as processors unless told);
         `progress(done, total)` is called in this thread. Several processes may build at once: one does the
         work, the others wait for it, and a table is seen whole or not at all.
         """
@@ -77,13 +79,16 @@ class PictureTable:
             raise ValueError(f"channels {channels} is neither 1 (masks) nor 3 (pictures)")
         cache = Path(cache)
         shape = (len(sources), channels, height, width)
-        folder = cache / _name(shape, (_fingerprint(source) for source in sources))
+        form = (*shape, "whole") if whole else shape
+        folder = cache / _name(form, (_fingerprint(source) for source in sources))
         if not folder.exists():
             cache.mkdir(parents=True, exist_ok=True)
             with _locked(folder.with_suffix(".lock")):
                 if not folder.exists():
-                    fill = partial(_decode_into, sources, shape, workers or len(os.sched_getaffinity(0)), progress)
-                    _write(folder, fill if shared is None else partial(_share, shared, sources, shape, fill))
+                    fill = partial(
+                        _decode_into, sources, shape, whole, workers or len(os.sched_getaffinity(0)), progress
+                    )
+                    _write(folder, fill if shared is None else partial(_share, shared, sources, form, fill))
         return cls(folder)
 
     def __len__(self) -> int:
@@ -103,11 +108,11 @@ class PictureTable:
         return self._pixels.shape[2], self._pixels.shape[3]
 
 
-def _name(shape: tuple[int, ...], fingerprints: Iterable[bytes]) -> str:
-    digest = hashlib.sha256(f"{_FORMAT} {shape}".encode())
+def _name(form: tuple[int | str, ...], fingerprints: Iterable[bytes]) -> str:
+    digest = hashlib.sha256(f"{_FORMAT} {form}".encode())
     for fingerprint in fingerprints:
         digest.update(len(fingerprint).to_bytes(4, "little") + fingerprint)
-    _, channels, height, width = shape
+    _, channels, height, width, *_ = form
     return f"{height}x{width}x{channels}-{digest.hexdigest()[:20]}"
 
 
@@ -146,7 +151,7 @@ def _write(folder: Path, fill: Callable[[Path], None]) -> None:
 def _share(
     shared: Shared,
     sources: Sequence[PictureSource | None],
-    shape: tuple[int, ...],
+    form: tuple[int | str, ...],
     fill: Callable[[Path], None],
     folder: Path,
 ) -> None:
@@ -156,7 +161,7 @@ def _share(
     """
     try:
         with ThreadPoolExecutor(thread_name_prefix="hash") as pool:
-            name = _name(shape, pool.map(_content, sources))
+            name = _name(form, pool.map(_content, sources))
     except OSError:
         return fill(folder)
     if not shared.fetch(name, folder):
@@ -167,12 +172,13 @@ def _share(
 def _decode_into(
     sources: Sequence[PictureSource | None],
     shape: tuple[int, ...],
+    whole: bool,
     workers: int,
     progress: Progress | None,
     folder: Path,
 ) -> None:
     pixels = _reserve(folder / _PIXELS, shape)
-    failures = _decode_all(sources, pixels, workers, progress)
+    failures = _decode_all(sources, pixels, whole, workers, progress)
     pixels.flush()
     (folder / _FAILED).write_text(json.dumps(failures))
 
@@ -190,7 +196,7 @@ def _reserve(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _decode_all(
-    sources: Sequence[PictureSource | None], pixels: np.ndarray, workers: int, progress: Progress | None
+    sources: Sequence[PictureSource | None], pixels: np.ndarray, whole: bool, workers: int, progress: Progress | None
 ) -> list[tuple[int, str, str]]:
     """Fills `pixels`; gives (index, name, reason) of each source that failed, in order."""
     failures: list[tuple[int, str, str]] = []
@@ -198,7 +204,7 @@ def _decode_all(
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
     try:
         chunks = [range(start, min(start + _CHUNK, len(sources))) for start in range(0, len(sources), _CHUNK)]
-        tasks = {pool.submit(_decode_chunk, sources, pixels, chunk): len(chunk) for chunk in chunks}
+        tasks = {pool.submit(_decode_chunk, sources, pixels, whole, chunk): len(chunk) for chunk in chunks}
         for task in as_completed(tasks):
             failures += task.result()
             done += tasks[task]
@@ -210,7 +216,7 @@ def _decode_all(
 
 
 def _decode_chunk(
-    sources: Sequence[PictureSource | None], pixels: np.ndarray, places: range
+    sources: Sequence[PictureSource | None], pixels: np.ndarray, whole: bool, places: range
 ) -> list[tuple[int, str, str]]:
     failures = []
     background = 255 if pixels.shape[1] == 3 else 0
@@ -220,16 +226,18 @@ def _decode_chunk(
             pixels[place] = background
             continue
         try:
-            pixels[place] = _decoded(source, pixels.shape[1:])
+            pixels[place] = _decoded(source, pixels.shape[1:], whole)
         except (OSError, PictureError) as error:
             pixels[place] = background
             failures.append((place, source.name, str(error)))
     return failures
 
 
-def _decoded(source: PictureSource, shape: tuple[int, ...]) -> np.ndarray:
+def _decoded(source: PictureSource, shape: tuple[int, ...], whole: bool) -> np.ndarray:
     channels, height, width = shape
     image = decode(source.read())
+    if whole and image.width * height != image.height * width:
+        raise PictureError(f"{image.width}×{image.height}, which are not the proportions of {width}×{height}")
     if channels == 1:
         return to_pixels(letterbox(image.convert("L"), height=height, width=width, background=0))
     return to_pixels(letterbox(image, height=height, width=width))

@@ -30,7 +30,7 @@ class Truth:
     """How a person really looks in another garment.
 
     origins: red and green are places across and down the garment's picture, from border to border; blue is 255 where
-    the garment is seen, and only there they count. Named as the truth is.
+    the garment is seen, and only there they count. Named as the truth is, and of the same proportions as all three.
     """
 
     wanted: PictureSource

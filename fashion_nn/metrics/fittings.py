@@ -14,6 +14,7 @@ __all__ = [
     "lab_error",
     "mask_iou",
     "mean_error",
+    "misplaced",
     "psnr",
     "ssim",
     "texture_distance",
@@ -45,6 +46,19 @@ def lab_error(first: torch.Tensor, second: torch.Tensor, *, inside: torch.Tensor
     """
     apart = (lab(first) - lab(second)).double().square().sum(1, keepdim=True).sqrt()
     return mean_error(apart, torch.zeros_like(apart), inside=inside)
+
+
+def misplaced(where: torch.Tensor, origins: torch.Tensor) -> torch.Tensor:
+    """How far off, in pixels across and down, the places are that a garment is taken from: mean [N] over what is seen.
+
+    where [N, 2, H, W]: across and down, -1 and 1 at the picture's borders. origins [N, 3, H, W] in [0, 1]: across and
+    down, 0 and 1 at the borders, and 1 where the garment is seen; 0 where nothing of it is.
+    """
+    height, width = where.shape[2:]
+    across, down = (where - (2 * origins[:, :2] - 1)).abs().unbind(1)
+    seen = origins[:, 2] == 1
+    off = (across * (width / 2) + down * (height / 2)) * seen
+    return off.sum((1, 2)) / seen.sum((1, 2)).clamp(min=1)
 
 
 def garment_place(garments: torch.Tensor) -> torch.Tensor:

@@ -96,6 +96,9 @@ def test_truths_are_learnt_from_where_they_are_known(data: Path, tmp_path: Path,
     origins.mkdir()
     for name in names[:3]:
         shutil.copy(folder / "pairs" / "train" / "image" / name, origins / name)
+    with pytest.raises(DataError, match=r"48×64, which are not the proportions of 32×32"):
+        which.open(source_of(folder, settings), config)
+    config = configs.override(config, ["height=64", "width=48"])
     found = which.open(source_of(folder, settings), config)
     assert len(found.train.shown.origins) == len(found.train.pairs) == 3
     step = which.build(config, found, torch.device("cpu"))

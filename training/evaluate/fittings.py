@@ -22,12 +22,14 @@ from fashion_nn import pictures
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Fitting, Generator
 from fashion_nn.cagan.step import others_of
+from fashion_nn.cagan.warp import places as places_of
 from fashion_nn.metrics import fittings as measures
 from fashion_nn.metrics.distributions import Distance, kid
 from fashion_nn.pictures import normalise
 from fashion_nn.steps import generator_of
 from fashion_nn.world.config import WorldConfig
-from fashion_nn.world.persons import draw_person
+from fashion_nn.world.origins import draw_origins
+from fashion_nn.world.persons import ASPECT, draw_person
 from fashion_nn.world.population import pair
 from training import runs
 from training.cagan import PairData, open_pairs, pairs_folder
@@ -86,6 +88,7 @@ class Cases:
     worn_place: Tensor | None
     truth: Tensor | None = None
     true_place: Tensor | None = None  # where either garment is
+    origins: Tensor | None = None  # [n, 3, H, W] in [0, 1], of the truth (see `viton.Truth`)
 
     def __len__(self) -> int:
         return len(self.persons)
@@ -172,16 +175,21 @@ def wanted_in(world: WorldConfig, test: PairData) -> np.ndarray:
 
 
 def truth_of(world: WorldConfig, test: PairData, config: CAGANConfig) -> dict[str, Tensor]:
-    """Every person drawn again in the wanted garment, and where either garment is."""
+    """Every person drawn again in the wanted garment, where either garment is, and what the wanted one comes from."""
     box = partial(pictures.letterbox, height=config.height, width=config.width)
-    truth, masks = [], []
+    truth, masks, origins = [], [], []
     for place in places(test):
         this = pair(world, "test", place)
         picture, mask = draw_person(this.person, this.wanted, height=world.person_height)
         truth.append(torch.from_numpy(pictures.to_pixels(box(picture))))
         masks.append(torch.from_numpy(pictures.to_pixels(box(mask, background=0))))
-    worn = test.masks[np.arange(len(masks))]
-    return {"truth": torch.stack(truth), "true_place": torch.maximum(torch.stack(masks), worn).float() / 255}
+        drawn = draw_origins(this.person, this.wanted, height=world.person_height)
+        origins.append(torch.from_numpy(pictures.to_pixels(box(drawn, background=0))))
+    place = torch.maximum(torch.stack(masks), test.masks[np.arange(len(masks))])
+    found = {"truth": torch.stack(truth), "true_place": place.float() / 255}
+    if config.width == config.height * ASPECT:  # else there are borders, which move the places that origins name
+        found["origins"] = torch.stack(origins).float() / 255
+    return found
 
 
 @torch.inference_mode()
@@ -219,6 +227,9 @@ def _judged(generator: nn.Module, cases: Cases, rows: slice, device: torch.devic
             "LAB error inside": measures.lab_error(fitting.picture, truth, inside=place),
             "error outside": measures.mean_error(fitting.picture, truth, inside=1 - place) / RANGE,
         }
+        if fitting.flow is not None and cases.origins is not None:
+            origins = cases.origins[rows].to(device)
+            found["carried from, pixels off"] = measures.misplaced(places_of(fitting.flow), origins)
     kept = Fitting(fitting.picture.cpu(), fitting.mask.cpu(), fitting.painted.cpu())
     return kept, {name: value.double().cpu() for name, value in found.items()}
 

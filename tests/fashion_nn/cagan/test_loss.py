@@ -34,17 +34,6 @@ def test_hinge_terms_by_hand():
     assert loss.fooled(logits, "log").item() == pytest.approx(loss.classified(logits, 1.0, "log").item())
 
 
-def test_places_are_off_by_pixels_where_the_garment_is_seen():
-    height, width = 4, 8
-    where = torch.zeros(1, 2, height, width)  # everything from the middle of the garment's picture
-    origins = torch.full((1, 3, height, width), 0.5)
-    assert loss.misplaced(where, origins).item() == 0, "nothing is seen"
-    origins[:, :, 0, 0] = torch.tensor([0.75, 0.25, 1.0])
-    assert loss.misplaced(where, origins).item() == pytest.approx(0.25 * width + 0.25 * height)
-    origins[:, 2, 1, 1] = 1.0
-    assert loss.misplaced(where, origins).item() == pytest.approx((0.25 * width + 0.25 * height) / 2)
-
-
 def test_the_total_variation_of_a_mask_is_the_length_of_its_outline():
     mask = torch.zeros(1, 1, 5, 5)
     mask[..., 1:3, 1:4] = 1  # two rows of three: four crossings across, six down

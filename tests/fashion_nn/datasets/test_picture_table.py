@@ -54,6 +54,16 @@ def test_pictures_are_letterboxed_on_white_and_masks_on_black(tmp_path):
     assert mask[0, :, :2].unique().tolist() == [0] and mask[0, :, 2:6].unique().tolist() == [100]
 
 
+def test_pictures_that_are_to_fill_their_own_have_its_proportions(tmp_path):
+    both = sources_of(plain(100, height=10, width=20), plain(100, height=20, width=10))
+    with_borders = PictureTable.build(both, height=4, width=8, cache=tmp_path)
+    whole = PictureTable.build(both, height=4, width=8, cache=tmp_path, whole=True)
+    assert with_borders.failed.tolist() == [] and whole.failed.tolist() == [1]
+    assert torch.equal(whole[:1], with_borders[:1]) and (whole[1] == 255).all()
+    (problem,) = whole.problems
+    assert problem.reason == "10×20, which are not the proportions of 8×4"
+
+
 def test_what_does_not_decode_is_listed_and_stays_background(tmp_path):
     broken = sources_of(plain(0), b"no picture", plain(50), plain(100)[:50])
     broken.append(PictureSource("gone.png", tmp_path / "gone.png"))

@@ -11,6 +11,7 @@ from fashion_nn.metrics.fittings import (
     lab_error,
     mask_iou,
     mean_error,
+    misplaced,
     psnr,
     ssim,
     texture_distance,
@@ -158,3 +159,14 @@ def test_textures_are_told_by_their_changes_and_not_by_their_place():
     assert texture_distance(flat(-1.0, size=16), place, flat(1.0, size=16), place).item() == pytest.approx(0, abs=1e-6)
     # Of six differences (over 1, 2, 4 pixels, across and down) one is 100: over one pixel across.
     assert texture_distance(stripes, place, flat(0.0, size=16), place).item() == pytest.approx(100 / 6, abs=0.01)
+
+
+def test_places_are_off_by_pixels_where_the_garment_is_seen():
+    height, width = 4, 8
+    where = torch.zeros(1, 2, height, width)  # everything from the middle of the garment's picture
+    origins = torch.full((1, 3, height, width), 0.5)
+    assert misplaced(where, origins).item() == 0, "nothing is seen"
+    origins[:, :, 0, 0] = torch.tensor([0.75, 0.25, 1.0])
+    assert misplaced(where, origins).item() == pytest.approx(0.25 * width + 0.25 * height)
+    origins[:, 2, 1, 1] = 1.0
+    assert misplaced(where, origins).item() == pytest.approx((0.25 * width + 0.25 * height) / 2)
