@@ -20,7 +20,10 @@ EXIT_FOLDER_IN_USE = 75
 _STATE = "process.json"
 _LOCK = "process.lock"
 _GUESTS = "guests.lock"
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+_PASSED_ON = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"),
+    *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),  # where a GPU's driver is, and which GPUs are meant
+)
 _WAIT_FOR_THE_DYING_S = 20.0
 _WAIT_FOR_LOOKERS_S = 1.0  # whoever looks for the process holds its lock for an instant
 _POLL_S = 0.05

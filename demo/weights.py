@@ -92,7 +92,8 @@ def rounded(network: str, part: str, weights: Mapping[str, Tensor]) -> dict[str,
 def bring(store: ObjectStore, data: str, world: WorldConfig, folder: Path = FOLDER) -> dict[str, str]:
     """Lay the networks into a bucket as finished runs on `data`; {network: run}. Raises OtherWorld, StoreError."""
     known = json.loads((folder / "world.json").read_text())
-    if known != world.stamp() | {"pairs_train": known["pairs_train"]}:  # of a world, more pairs are the same and more
+    more = {name: known[name] for name in ("pairs_train", "origins")}  # make the same world, and more of it
+    if known != world.stamp() | more:
         raise OtherWorld("the networks that come along know another world: train them on this one (TRAIN=1)")
     for network, run in names().items():
         kept: dict[str, Any] = json.loads((folder / network / RECORD).read_text())

@@ -94,7 +94,7 @@ def on_ray(
     rows = ray.data.from_items([{"name": each.name, "keys": list(each.keys)} for each in parts])
     looked = rows.repartition(len(parts)).map_batches(
         Looker,
-        fn_constructor_args=(settings, network, url, folder),
+        fn_constructor_args=(settings, network, url, folder, "cuda" if gpus else "cpu"),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(most, len(parts))),
         num_cpus=1,
@@ -109,8 +109,8 @@ def on_ray(
 class Looker:
     """An actor of Ray Data: Φ, and the stores that pictures come from and go to."""
 
-    def __init__(self, settings: Settings, network: Look, url: str, folder: str) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    def __init__(self, settings: Settings, network: Look, url: str, folder: str, device: str) -> None:
+        self.device = torch.device(device)
         self.network, self.folder = network.to(self.device).eval(), folder
         self.source, self.store = open_store(url, settings), open_store(settings.bucket_url, settings)
         self.pool = ThreadPoolExecutor(settings.s3_connections, thread_name_prefix="pictures")

@@ -43,6 +43,7 @@ class Graphs:
             self._captured[size] = graph, _ = captured(lambda size=size: self._pass(size), pool)
             pool = pool or graph.pool()
 
+    @torch.inference_mode()
     def __call__(
         self, person: Tensor, worn: Tensor, wanted: Tensor, *, group: Tensor | None = None, given: Tensor | None = None
     ) -> Fitting:

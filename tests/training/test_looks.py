@@ -64,7 +64,7 @@ def test_a_release_takes_the_looks_that_are_there(data: Path, settings: Settings
 
 def test_looks_are_of_pictures_alone_where_vectors_have_categories(data: Path, settings: Settings) -> None:
     step = finish("dvbpr", data, settings, "category_weight=2")
-    looker = Looker(settings, step.recommender.look, data.as_uri(), folder_of(RUN, 10))
+    looker = Looker(settings, step.recommender.look, data.as_uri(), folder_of(RUN, 10), "cpu")
     assert looker.look_at("part", ["images/0.png", "images/7.png"]) == (2, [])
     found = kept(open_store(settings.bucket_url, settings), RUN, 10)
     for number in (0, 7):
