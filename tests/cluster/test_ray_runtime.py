@@ -16,6 +16,7 @@ from cluster.ray_runtime import LocalRay, RayUnavailable, Reach
 from cluster.settings import Settings
 
 ROOT = str(Path(__file__).parents[2])
+DRIVER = "/opt/driver"  # where that of a GPU may be
 GUEST = """
 import json, os, sys
 if "ray first" in sys.argv:
@@ -30,7 +31,8 @@ with connected(settings) as address:
     import ray
     with connected(settings) as again:
         assert again == address
-    seen = ray.remote(num_cpus=0.1)(lambda: {k: v for k, v in os.environ.items() if k.startswith("ATELIER_")})
+    shown = ("ATELIER_", "LD_LIBRARY_PATH")
+    seen = ray.remote(num_cpus=0.1)(lambda: {k: v for k, v in os.environ.items() if k.startswith(shown)})
     seen = ray.get(seen.remote())
 assert not ray.is_initialized() and [os.environ.get(name) for name in ours] == before
 print("ANSWER", json.dumps({"address": address, "seen": seen}))
@@ -51,8 +53,10 @@ def local(home: Settings) -> Iterator[LocalRay]:
 
 
 @pytest.fixture(scope="module")
-def reach(local: LocalRay) -> Reach:
-    return local.start()
+def reach(local: LocalRay) -> Iterator[Reach]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LD_LIBRARY_PATH", DRIVER)
+        yield local.start()
 
 
 def environment_of(home: Settings) -> dict[str, str]:
@@ -78,6 +82,7 @@ def test_a_program_on_the_same_home_joins(home: Settings, reach: Reach, order: s
     seen = answer["seen"]
     assert isinstance(seen, dict)
     assert (seen["ATELIER_BUCKET_URL"], seen["ATELIER_S3_REGION"]) == (home.bucket_url, "eu-test-1")
+    assert seen["LD_LIBRARY_PATH"] == DRIVER
 
 
 def test_a_submitted_job_joins(home: Settings, reach: Reach, tmp_path: Path) -> None:
