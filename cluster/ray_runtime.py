@@ -11,8 +11,10 @@ machine, so that ours asks for a token, generated once and kept in the home.
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -175,12 +177,23 @@ def connected(settings: Settings, *, log_to_driver: bool = True) -> Iterator[str
     if ray is not None and ray.is_initialized():
         yield ray.get_runtime_context().gcs_address
         return
-    with _cluster_for(settings) as (address, environment), _ray_variables({**_QUIET, **environment}):
+    with _cluster_for(settings) as (address, environment), _ray_variables({**_QUIET, **environment}), _own_sigterm():
         _join(address, settings, log_to_driver)
         try:
             yield address
         finally:
             sys.modules["ray"].shutdown()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """SIGTERM is heard in the end as it was before. A driver has Ray's handler, and none once Ray is shut down."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

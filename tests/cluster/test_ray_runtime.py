@@ -18,7 +18,7 @@ from cluster.settings import Settings
 ROOT = str(Path(__file__).parents[2])
 DRIVER = "/opt/driver"  # where that of a GPU may be
 GUEST = """
-import json, os, sys
+import json, os, signal, sys
 if "ray first" in sys.argv:
     import ray
 from cluster.ray_runtime import connected
@@ -27,6 +27,8 @@ from pathlib import Path
 settings = Settings(s3_region="eu-test-1")
 ours = ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH", "RAY_USAGE_STATS_ENABLED")
 before = [os.environ.get(name) for name in ours]
+heard = []
+signal.signal(signal.SIGTERM, lambda *_: heard.append("SIGTERM"))
 with connected(settings) as address:
     import ray
     with connected(settings) as again:
@@ -35,7 +37,8 @@ with connected(settings) as address:
     seen = ray.remote(num_cpus=0.1)(lambda: {k: v for k, v in os.environ.items() if k.startswith(shown)})
     seen = ray.get(seen.remote())
 assert not ray.is_initialized() and [os.environ.get(name) for name in ours] == before
-print("ANSWER", json.dumps({"address": address, "seen": seen}))
+os.kill(os.getpid(), signal.SIGTERM)
+print("ANSWER", json.dumps({"address": address, "seen": seen, "heard": heard}))
 """
 
 
@@ -83,6 +86,7 @@ def test_a_program_on_the_same_home_joins(home: Settings, reach: Reach, order: s
     assert isinstance(seen, dict)
     assert (seen["ATELIER_BUCKET_URL"], seen["ATELIER_S3_REGION"]) == (home.bucket_url, "eu-test-1")
     assert seen["LD_LIBRARY_PATH"] == DRIVER
+    assert answer["heard"] == ["SIGTERM"], "Ray has taken its own handler with it, and left ours"
 
 
 def test_a_submitted_job_joins(home: Settings, reach: Reach, tmp_path: Path) -> None:
