@@ -140,8 +140,8 @@ def limb(joints: Points, radii: Sequence[float], *, flat_end: bool = False) -> t
     return tuple(parts)
 
 
-def along(joints: Points, share: float) -> tuple[Points, list[int]]:
-    """The first `share` (0..1) of a jointed line, and for each kept joint the index it came from."""
+def along(joints: Points, share: float) -> Points:
+    """The first `share` (0..1) of a jointed line."""
     lengths = np.linalg.norm(np.diff(joints, axis=0), axis=1)
     rest = share * lengths.sum()
     kept = [joints[0]]
@@ -151,7 +151,7 @@ def along(joints: Points, share: float) -> tuple[Points, list[int]]:
             break
         kept.append(joints[k + 1])
         rest -= length
-    return np.array(kept), list(range(len(kept)))
+    return np.array(kept)
 
 
 @dataclass(frozen=True, slots=True)

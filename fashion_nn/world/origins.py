@@ -33,19 +33,19 @@ class _Origins(Canvas):
         self._product = product_view(garment, height=view.height, width=view.width)
         self._figure = view.figure(np.arange(view.height), np.arange(view.width))
         self._trunk = self._seen(*self._figure)
-        self._axes: list[tuple[Points, Points]] = []  # of both sleeves, as worn and in the product picture
-        if garment.sleeve > 0:
-            bodies = person.body, inside(garment)
-            self._axes = [tuple(sleeve_axis(garment, body, side) for body in bodies) for side in (-1, 1)]
-        self._origins, self._shows = self._trunk, 0.0
+        self._sleeves = {side: sleeve_axis(garment, inside(garment), side) for side in (-1, 1)}  # as they lie there
         super().__init__(view, np.dstack([self._trunk, np.zeros((view.height, view.width))]))
 
     def paint(self, pieces: Sequence[Piece], *, worn: bool = False) -> None:
-        self._origins, self._shows = self._trunk, float(worn)
-        for here, there in self._axes if worn else ():
-            if pieces[0].axis is not None and np.array_equal(pieces[0].axis, here):
-                self._origins = self._seen(*off_axis(*along_axis(*self._figure, here), there))
+        axis = pieces[0].axis if worn and pieces else None  # a sleeve's; its cuff is painted with it
+        self._origins = self._trunk if axis is None else self._along(axis)
+        self._shows = float(worn)
         super().paint(pieces, worn=worn)
+
+    def _along(self, axis: Points) -> np.ndarray:
+        """The places of a sleeve that is worn along `axis`: [h, w, 2] in 0..1."""
+        there = self._sleeves[int(np.sign(axis[0, 0]))]  # a shoulder is on its own side of the middle line
+        return self._seen(*off_axis(*along_axis(*self._figure, axis), there))
 
     def _surface(self, piece: Piece, region: Region) -> np.ndarray:
         origins = self._origins[region.rows, region.columns]

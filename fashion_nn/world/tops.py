@@ -153,12 +153,12 @@ def _trunk_folds(spec: GarmentSpec, body: Body, rng: np.random.Generator) -> tup
 
 def sleeve_axis(spec: GarmentSpec, body: Body, side: int) -> Points:
     """The line along which the sleeve on `side` (-1 left, +1 right in the picture) runs."""
-    return along(body.arm_joints(side), spec.sleeve)[0]
+    return along(body.arm_joints(side), spec.sleeve)
 
 
 def _sleeve(spec: GarmentSpec, body: Body, side: int, ease: float, rng: np.random.Generator) -> list[Piece]:
-    joints, kept = along(body.arm_joints(side), spec.sleeve)
-    radii = [body.arm_radii[k] for k in kept]
+    joints = sleeve_axis(spec, body, side)
+    radii = list(body.arm_radii[: len(joints)])
     radii[-1] = float(np.interp(spec.sleeve, (0, 0.53, 1), body.arm_radii))
     flare = 0.012 if spec.sleeve < 0.5 else (0.014 if spec.cut == "blouse" else 0.004)
     widths = [r + 0.8 * ease + 0.003 for r in radii]
@@ -197,7 +197,7 @@ def _sleeve_folds(joints: Points, widths: list[float], rng: np.random.Generator)
     folds = []
     total = float(np.linalg.norm(np.diff(joints, axis=0), axis=1).sum())
     for share in np.arange(0.25, 0.95, 0.06 / max(total, 0.06)) + rng.uniform(-0.03, 0.03):
-        part, _ = along(joints, float(np.clip(share, 0.05, 0.98)))
+        part = along(joints, float(np.clip(share, 0.05, 0.98)))
         toward = (part[-1] - part[-2]) / (np.linalg.norm(part[-1] - part[-2]) + 1e-9)
         width = float(np.interp(share, np.linspace(0, 1, len(widths)), widths))
         out = np.array([-toward[1], toward[0]]) * rng.choice((-1, 1)) * width

@@ -71,15 +71,15 @@ def test_a_bent_limb_has_no_gap():
     canvas = Canvas(VIEW, (1.0, 1.0, 1.0))
     canvas.paint([Piece(outlines=limb(joints, (0.05, 0.04, 0.03)), paint=RED)], worn=True)
     for share in np.linspace(0, 1, 20):
-        column, row = VIEW.place(along(joints, share)[0][-1:])[0]
+        column, row = VIEW.place(along(joints, share)[-1:])[0]
         assert canvas.worn[int(row), int(column)] == 1.0
 
 
 def test_along_keeps_a_share_of_the_length():
     joints = np.array([(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
-    assert np.allclose(along(joints, 0.25)[0][-1], (0, 0.5))
-    assert np.allclose(along(joints, 0.75)[0][-1], (0.5, 1))
-    assert along(joints, 1.0)[0].shape == (3, 2)
+    assert np.allclose(along(joints, 0.25)[-1], (0, 0.5))
+    assert np.allclose(along(joints, 0.75)[-1], (0.5, 1))
+    assert along(joints, 1.0).shape == (3, 2)
 
 
 def test_distances_along_an_axis_run_on_over_its_joints():
