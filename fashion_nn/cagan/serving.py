@@ -29,12 +29,12 @@ def for_serving(generator: Generator, config: CAGANConfig, device: torch.device)
 class Graphs:
     """A generator's passes on a GPU as CUDA graphs, one for each of PASSES; what a pass has too many is nobody's.
 
-    Larger passes, and those with a given mask, run as they are written.
+    Larger passes, and those with a given mask, run as they are written; so do those that lack a needed group, and fail.
     """
 
     @torch.inference_mode()
     def __init__(self, generator: Generator, config: CAGANConfig, device: torch.device) -> None:
-        self.generator = generator
+        self.generator, self.needs_group = generator, len(config.groups) > 1
         self.seen = torch.ones(3, PASSES[-1], 3, config.height, config.width, device=device)
         self.group = torch.zeros(PASSES[-1], dtype=torch.int64, device=device)
         self._captured: dict[int, tuple[torch.cuda.CUDAGraph, Fitting]] = {}
@@ -48,7 +48,7 @@ class Graphs:
         self, person: Tensor, worn: Tensor, wanted: Tensor, *, group: Tensor | None = None, given: Tensor | None = None
     ) -> Fitting:
         count = len(person)
-        if given is not None or count > PASSES[-1]:
+        if given is not None or count > PASSES[-1] or (group is None and self.needs_group):
             return self.generator(person, worn, wanted, group=group, given=given)
         for mine, theirs in zip(self.seen, (person, worn, wanted), strict=True):
             mine[:count].copy_(theirs)
