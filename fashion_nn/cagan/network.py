@@ -18,6 +18,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from fashion_nn import colour
 from fashion_nn.cagan.config import CAGANConfig
+from fashion_nn.cagan.layers import InstanceNorm
 from fashion_nn.cagan.warp import Bend, Placement, bent, corrected, doubled, placed
 from fashion_nn.upsampling import resize_convolution
 
@@ -49,7 +50,7 @@ class Down(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, *, norm: bool, told: int = 0) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(inputs, outputs - COPIES, kernel, stride=2, padding=kernel // 2)
-        self.norm = nn.InstanceNorm2d(outputs - COPIES) if norm else nn.Identity()
+        self.norm = InstanceNorm() if norm else nn.Identity()
         self.told = nn.Linear(told, 2 * (outputs - COPIES)) if told else None
 
     def forward(self, features: Tensor, inputs: Tensor, code: Tensor | None = None) -> Tensor:
@@ -67,7 +68,7 @@ class Up(nn.Module):
     def __init__(self, inputs: int, outputs: int, upsampling: str) -> None:
         super().__init__()
         self.convolution = doubling(inputs, outputs, upsampling)
-        self.norm = nn.InstanceNorm2d(outputs)
+        self.norm = InstanceNorm()
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
         return torch.cat([F.relu(self.norm(self.convolution(features))), skip], 1)
@@ -153,7 +154,10 @@ class Generator(nn.Module):
         given: Tensor | None = None,
     ) -> Fitting:
         dtype = next(self.parameters()).dtype  # bfloat16 where the network was cast for serving
-        seen = [(colour.scaled_lab(each) if self.lab else each).to(dtype) for each in (person, worn, wanted)]
+        seen = [
+            (colour.scaled_lab(each) if self.lab else each).to(dtype, memory_format=torch.channels_last)
+            for each in (person, worn, wanted)
+        ]
         code = None if self.description is None else self.description(seen[2], group)
         inputs, features, skips = torch.cat(seen[:2], 1), torch.cat(seen, 1), []
         for layer in self.down:
@@ -166,7 +170,7 @@ class Generator(nn.Module):
         if flow is not None:
             flow = placed(placement, doubled(flow))
         if isinstance(self.last, Finish):
-            carried = [] if flow is None else [bent(seen[2], flow).to(dtype)]
+            carried = [] if flow is None else [bent(seen[2], flow).to(dtype, memory_format=torch.channels_last)]
             last = self.last(features, torch.cat([*seen, *carried], 1))
         else:
             last = self.last(features)
@@ -220,7 +224,7 @@ class Discriminator(nn.Module):
 
     def forward(self, person: Tensor, garment: Tensor) -> Tensor:
         seen = [colour.scaled_lab(each) if self.lab else each for each in (person, garment)]
-        inputs = features = torch.cat(seen, 1)
+        inputs = features = torch.cat(seen, 1).contiguous(memory_format=torch.channels_last)
         for layer in self.down:
             features = layer(features, inputs)
         return self.last(features)

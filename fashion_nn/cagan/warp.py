@@ -45,7 +45,8 @@ class Bend(nn.Module):
         height, width = features.shape[2:]
         flow = features.new_zeros(len(features), 2, height, width).float() if flow is None else doubled(flow)
         small = F.interpolate(garment, size=(height, width), mode="area")
-        features = torch.cat([features, bent(small, placed(placement, flow)).to(features.dtype)], 1)
+        carried = bent(small, placed(placement, flow)).to(features.dtype, memory_format=torch.channels_last)
+        features = torch.cat([features, carried], 1)
         return features, corrected(flow, self.correction(features))
 
 

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from fashion_nn.cagan import config
+from fashion_nn.cagan.layers import InstanceNorm
 from fashion_nn.cagan.network import Discriminator, Down, Generator, Up
 from fashion_nn.cagan.warp import bent, doubled, placed
 from tests.fashion_nn.drawn import receptive_field, shapes_of
@@ -157,10 +158,26 @@ def test_a_mask_is_refused_by_a_network_that_was_not_configured_for_it():
         small()(*inputs(3, 32, 32), given=torch.zeros(1, 1, 32, 32))
 
 
+def test_channels_that_are_last_stay_there():
+    settings = config.CAGANConfig(**SMALL, warp=True, placement=True, finish=8)
+    at_the_front = []
+
+    def look(_module, given, _answer):
+        at_the_front.extend(each.shape for each in given if not each.is_contiguous(memory_format=torch.channels_last))
+
+    for network, seen in ((Generator(settings), inputs(3, 32, 32)), (Discriminator(settings), inputs(2, 32, 32))):
+        network.to(memory_format=torch.channels_last)
+        for module in network.modules():
+            if isinstance(module, torch.nn.Conv2d):
+                module.register_forward_hook(look)
+        network(*(each.expand(2, -1, -1, -1).contiguous() for each in seen))
+    assert not at_the_front
+
+
 def test_spectral_norm_replaces_the_discriminators_instance_norm():
     settings = config.CAGANConfig(**SMALL, discriminator_norm="spectral")
     discriminator = Discriminator(settings).eval()
-    assert not any(isinstance(module, torch.nn.InstanceNorm2d) for module in discriminator.modules())
+    assert not any(isinstance(module, InstanceNorm) for module in discriminator.modules())
     weight = discriminator.down[1].convolution.weight
     with torch.no_grad():
         discriminator.down[1].convolution.parametrizations.weight.original.mul_(100)
