@@ -22,6 +22,8 @@ class CAGANConfig:
     texture, which painting loses, is copied.
     placement: a warp begins with one map of the whole garment, told from all that the network sees at once. Without,
     convolutions carry it from pixel to pixel, and find it late.
+    matched: a warp begins by looking up, for each place of the person, which place of the garment it is, and carries
+    what it knows of the garment beside its pixels. Neither has to come from afar, pixel by pixel.
     finish: the last layer sees the pictures themselves, and the garment as it was bent so far. The article's paints
     from features of half the size, which know an outline to two pixels.
     groups: of garments ("upper", "lower", "dress") that are put on, each in exchange for its like; with several, the
@@ -63,6 +65,7 @@ class CAGANConfig:
     embedding: int = 0  # numbers; 0: none
     warp: bool = False
     placement: bool = False  # for a warp
+    matched: bool = False  # for a warp, instead of a placement
     finish: int = 0  # channels; 0: none
     groups: tuple[str, ...] = ()  # of the pairs' labels; empty: all pairs, as one kind
     discriminator_norm: Literal["instance", "spectral"] = "instance"
@@ -125,12 +128,15 @@ class CAGANConfig:
         for option, needed in (
             ("transplants", "taught"),
             ("placement", "warp"),
+            ("matched", "warp"),
             ("origins_weight", "truths"),
             ("origins_weight", "warp"),
         ):
             if getattr(self, option) and not getattr(self, needed):
                 told = f"{option} is {getattr(self, option)}, but {needed} is False"
                 raise ValueError(f"{told}, without which it has no place")
+        if self.matched and self.placement:
+            raise ValueError("placement is True, but matched is True, which finds the whole garment's place itself")
         for option in ("taught", "variety"):
             if self.truths and (value := getattr(self, option)):
                 raise ValueError(f"{option} is {value}, but truths is True, which takes pictures as they are for known")

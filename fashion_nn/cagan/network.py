@@ -19,6 +19,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from fashion_nn import colour
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.layers import InstanceNorm
+from fashion_nn.cagan.matching import Cut, Match
 from fashion_nn.cagan.warp import Bend, Placement, bent, corrected, doubled, placed
 from fashion_nn.upsampling import resize_convolution
 
@@ -130,15 +131,19 @@ class Generator(nn.Module):
         w, k, told = config.generator_width, config.kernel, config.embedding
         plan = ((9, w), (w, 2 * w), (2 * w, 4 * w), (4 * w, 8 * w))
         self.down = nn.ModuleList(Down(i, o, k, norm=layer > 0, told=told) for layer, (i, o) in enumerate(plan))
-        joined, last = (3, 7) if config.warp else (0, 4)
-        plan = ((8 * w, 4 * w), (8 * w, 2 * w), (4 * w, w))
-        self.up = nn.ModuleList(Up(i + joined, o, config.upsampling) for i, o in plan)
+        features = (8 * w, 8 * w, 4 * w, 2 * w)  # of each level on the way up, and what is carried beside them
+        carried = ((0, 0, 3 + w, 3 + w // 2) if config.matched else (3, 3, 3, 3)) if config.warp else (0, 0, 0, 0)
+        *joined, inputs = (sum(each) for each in zip(features, carried, strict=True))
+        plan = zip(joined, (4 * w, 2 * w, w), strict=True)
+        self.up = nn.ModuleList(Up(i, o, config.upsampling) for i, o in plan)
+        last, seen = (7, 12) if config.warp else (4, 9)
         self.last = (
-            Finish(2 * w + joined, config.finish, last, 9 + joined)
+            Finish(inputs, config.finish, last, seen)
             if config.finish
-            else doubling(2 * w + joined, last, config.upsampling, last=True)
+            else doubling(inputs, last, config.upsampling, last=True)
         )
-        self.bend = nn.ModuleList(Bend(c) for c in (8 * w, 8 * w, 4 * w, 2 * w)) if config.warp else None
+        self.bend = nn.ModuleList(Bend(*each) for each in zip(features, carried, strict=True) if each[1])
+        self.cut, self.match = (Cut(w // 2), Match(4 * w, 3 + w)) if config.matched else (None, None)
         whole = (8 * w, config.height // 16, config.width // 16)
         self.placement = Placement(*whole) if config.placement else None
         self.description = Description(config) if told else None
@@ -164,9 +169,10 @@ class Generator(nn.Module):
             features = layer(features, inputs, code)
             skips.append(features)
         placement = None if self.placement is None else self.placement(features)
-        features, flow = self._bent(0, features, seen[2], placement, None)
+        garments = self._garments(seen[2])
+        features, flow = self._bent(0, features, garments, placement, None)
         for level, (layer, skip) in enumerate(zip(self.up, reversed(skips[:-1]), strict=True), start=1):
-            features, flow = self._bent(level, layer(features, skip), seen[2], placement, flow)
+            features, flow = self._bent(level, layer(features, skip), garments, placement, flow)
         if flow is not None:
             flow = placed(placement, doubled(flow))
         if isinstance(self.last, Finish):
@@ -176,10 +182,26 @@ class Generator(nn.Module):
             last = self.last(features)
         return self._composed(last.float(), person, wanted, flow, given)
 
+    def _garments(self, wanted: Tensor) -> list[Tensor]:
+        """The wanted garment as each level of the warp carries it, from the smallest to the largest."""
+        height, width = wanted.shape[2:]
+        factors = [2**level for level in range(len(self.bend), 0, -1)]
+        small = [F.interpolate(wanted, size=(height // each, width // each), mode="area") for each in factors]
+        return small if self.cut is None else [torch.cat(each, 1) for each in zip(small, self.cut(wanted), strict=True)]
+
     def _bent(
-        self, level: int, features: Tensor, wanted: Tensor, placement: Tensor | None, flow: Tensor | None
+        self, level: int, features: Tensor, garments: list[Tensor], placement: Tensor | None, flow: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        return (features, None) if self.bend is None else self.bend[level](features, wanted, placement, flow)
+        at = level - len(self.up) - 1  # of the garments and the bends, which may begin at a later level
+        if -at > len(garments):
+            return features, None
+        if flow is not None:
+            flow = doubled(flow)
+        elif self.match is not None:
+            flow = self.match(features, garments[at])
+        else:
+            flow = features.new_zeros(len(features), 2, *features.shape[2:]).float()
+        return self.bend[at](features, garments[at], placement, flow)
 
     def _composed(
         self, last: Tensor, person: Tensor, wanted: Tensor, flow: Tensor | None, given: Tensor | None

@@ -29,23 +29,20 @@ class Placement(nn.Module):
 
 
 class Bend(nn.Module):
-    """One level: a flow [N, 2, h/2, w/2] from above, corrected by features [N, channels, h, w].
+    """One level: a flow [N, 2, h, w], corrected by features [N, channels, h, w].
 
-    Gives the features joined by the garment [N, 3, H, W] as it was placed [N, 2, 3] and bent so far, and the flow
-    [N, 2, h, w], which comes on top of the placement.
+    Gives the features joined by the garment [N, garment, h, w] as it was placed [N, 2, 3] and bent so far, and the
+    flow, which comes on top of the placement.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, garment: int) -> None:
         super().__init__()
-        self.correction = nn.Conv2d(channels + 3, 2, 3, padding=1)
+        self.correction = nn.Conv2d(channels + garment, 2, 3, padding=1)
 
     def forward(
-        self, features: Tensor, garment: Tensor, placement: Tensor | None, flow: Tensor | None
+        self, features: Tensor, garment: Tensor, placement: Tensor | None, flow: Tensor
     ) -> tuple[Tensor, Tensor]:
-        height, width = features.shape[2:]
-        flow = features.new_zeros(len(features), 2, height, width).float() if flow is None else doubled(flow)
-        small = F.interpolate(garment, size=(height, width), mode="area")
-        carried = bent(small, placed(placement, flow)).to(features.dtype, memory_format=torch.channels_last)
+        carried = bent(garment, placed(placement, flow)).to(features.dtype, memory_format=torch.channels_last)
         features = torch.cat([features, carried], 1)
         return features, corrected(flow, self.correction(features))
 

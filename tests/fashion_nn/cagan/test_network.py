@@ -86,6 +86,7 @@ def test_a_wrong_value_is_refused(field: str, value: float, limit: float):
         config.CAGANConfig(**{field: value})
 
 
+MATCHED = {"warp": True, "matched": True}
 SMALL = {"height": 32, "width": 32, "generator_width": 8, "discriminator_width": 8}
 
 
@@ -95,7 +96,7 @@ def small(**options) -> Generator:
 
 
 @pytest.mark.parametrize("upsampling", ["transposed", "nearest", "smooth"])
-@pytest.mark.parametrize("options", [{}, {"warp": True}, {"colours": "lab"}, {"warp": True, "embedding": 4}])
+@pytest.mark.parametrize("options", [{}, {"warp": True}, {"colours": "lab"}, {"warp": True, "embedding": 4}, MATCHED])
 def test_every_option_paints_within_the_range_and_mixes_by_the_mask(options: dict, upsampling: str):
     person, worn, wanted = inputs(3, 32, 32)
     fitting = small(upsampling=upsampling, **options)(person, worn, wanted)
@@ -159,7 +160,7 @@ def test_a_mask_is_refused_by_a_network_that_was_not_configured_for_it():
 
 
 def test_channels_that_are_last_stay_there():
-    settings = config.CAGANConfig(**SMALL, warp=True, placement=True, finish=8)
+    settings = config.CAGANConfig(**SMALL, **MATCHED, finish=8)
     at_the_front = []
 
     def look(_module, given, _answer):
@@ -192,6 +193,7 @@ def test_spectral_norm_replaces_the_discriminators_instance_norm():
         ("transplants", True, "transplants is True, but taught is False"),
         ("origins_weight", 0.5, "origins_weight is 0.5, but truths is False"),
         ("placement", True, "placement is True, but warp is False"),
+        ("matched", True, "matched is True, but warp is False"),
         ("finish", -1, "finish is -1, but must be at least 0"),
         ("last_rate_share", 1.5, "last_rate_share is 1.5, but must lie"),
         ("given_mask", "maybe", "given_mask is 'maybe', but must be one of refused, override, prior"),

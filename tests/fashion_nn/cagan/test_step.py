@@ -98,6 +98,7 @@ OPTIONS = (
     {"taught": True, "transplants": True, "structure_weight": 1.0},
     {"truths": True, "warp": True},
     {"truths": True, "warp": True, "placement": True, "origins_weight": 0.5},
+    {"warp": True, "matched": True, "taught": True},
     {"segmented_weight": 0.5, "taught": True, "variety": 0.5},
     {"finish": 8},
     {"finish": 8, "warp": True, "placement": True, "last_rate_share": 0.1},

@@ -48,18 +48,16 @@ def test_affine_flows_are_smooth_and_a_kink_is_not() -> None:
     assert roughness(corrected(still()[:1], kink)).item() == pytest.approx(1 / 8)  # one bend in four, in one of two
 
 
-def test_a_level_starts_from_the_flow_above_and_joins_the_garment_bent_so_far() -> None:
-    level, features, flow = Bend(5), torch.rand(2, 5, 8, 6), corrected(still(4, 3), torch.ones(2, 2, 4, 3))
+def test_a_level_corrects_its_flow_and_joins_the_garment_bent_so_far() -> None:
+    level, features, flow = Bend(5, 3), torch.rand(2, 5, 8, 6), corrected(still(), torch.ones(2, 2, 8, 6))
     with torch.no_grad():
         level.correction.weight.zero_()
         level.correction.bias.copy_(torch.tensor([1.0, 0.0]))
     placement = torch.tensor([[0.1, 0.0, 0.2], [0.0, -0.1, 0.0]]).expand(2, 2, 3)
     joined, corrected_flow = level(features, PICTURE, placement, flow)
     assert torch.equal(joined[:, :5], features)
-    torch.testing.assert_close(joined[:, 5:], bent(PICTURE, placed(placement, doubled(flow))))
-    torch.testing.assert_close(
-        corrected_flow, corrected(doubled(flow), torch.tensor([1.0, 0.0])[:, None, None] + still())
-    )
+    torch.testing.assert_close(joined[:, 5:], bent(PICTURE, placed(placement, flow)))
+    torch.testing.assert_close(corrected_flow, corrected(flow, torch.tensor([1.0, 0.0])[:, None, None] + still()))
 
 
 def test_a_garment_is_placed_by_one_map_of_the_whole_picture() -> None:
