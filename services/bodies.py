@@ -1,6 +1,7 @@
 """Reading request bodies: JSON, or multipart/form-data where pictures go in. Nothing touches a disk."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic_core import from_json
@@ -28,7 +29,7 @@ class _InMemory(MultiPartParser):
 async def read(request: Request, kind: type[Read], *, max_picture_bytes: int) -> Read:
     """The request's message of that kind. Raises BadInput, TooLarge or UnsupportedMedia."""
     media = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    parts = [name for name in PICTURES if name in kind.model_fields]
+    parts = pictures_of(kind)
     if media == FORM and parts:
         fields = await _form(request, parts)
     elif media == JSON:
@@ -39,6 +40,12 @@ async def read(request: Request, kind: type[Read], *, max_picture_bytes: int) ->
     if isinstance(fields, Mapping):
         check_sizes(fields, max_picture_bytes)
     return checked(kind, fields)
+
+
+@cache
+def pictures_of(kind: type[Message]) -> list[str]:
+    """The fields of such a message that may be sent as parts."""
+    return [name for name in PICTURES if name in kind.model_fields]
 
 
 async def _form(request: Request, parts: list[str]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -72,7 +71,7 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        headers = Headers(scope=scope)
+        headers = headers_of(scope)
         request_id = headers.get(REQUEST_ID) or uuid.uuid4().hex
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
@@ -88,7 +87,7 @@ class Door:
         scope: Scope,
         receive: Receive,
         send: Send,
-        headers: Headers,
+        headers: Mapping[str, str],
         permit: AbstractContextManager[None],
     ) -> None:
         state, begun = scope["state"], _Begun(send)
@@ -110,7 +109,7 @@ class Door:
             if not begun.begun:
                 await problem_response(fault(error), scope)(scope, receive, send)
 
-    def _check_length(self, headers: Headers) -> None:
+    def _check_length(self, headers: Mapping[str, str]) -> None:
         length = headers.get("content-length", "0")
         if length.isdigit() and int(length) > self.max_body_bytes:
             raise too_large("body", f"{length} bytes", f"{self.max_body_bytes} bytes")
@@ -147,6 +146,11 @@ class _Begun:
         self.begun = True
         self.status = message.get("status", self.status)
         await self.send(message)
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """A request's headers by their names in small letters; of one that came twice, the first."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
 
 
 def account_of(scope: Mapping[str, Any]) -> Account:

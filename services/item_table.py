@@ -48,16 +48,16 @@ class ItemTable:
         categories = np.unique(self.category[self.shown])
         self.cells = Cells(self.looks, queries, [self.category == each for each in categories])
 
-    def best(self, query: Floats, k: int, allowed: NDArray[np.bool_]) -> list[tuple[int, float]]:
-        """The k of the rows `allowed` [n] with the largest products with a query [L], best first, each with its own."""
+    def best(self, query: Floats, k: int, allowed: NDArray[np.bool_]) -> tuple[list[int], list[float]]:
+        """The k of the rows `allowed` [n] with the largest products with a query [L], best first; and the products."""
         looks = self.looks
         if self.cells is not None:
             rows = self.cells.best(query, k, looks, allowed)
-        else:
-            scores = looks @ query
-            scores[~allowed] = -np.inf
-            rows = largest(scores, min(k, int(np.count_nonzero(allowed))))
-        return list(zip(rows, (looks[rows] @ query).tolist(), strict=True)) if rows else []
+            return rows, (looks[rows] @ query).tolist()
+        scores = looks @ query
+        scores[~allowed] = -np.inf
+        rows = largest(scores, min(k, int(np.count_nonzero(allowed))))
+        return rows, scores[rows].tolist()
 
     @property
     def looks(self) -> Floats:

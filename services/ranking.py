@@ -109,16 +109,15 @@ class Ranker:
         """The best items that the request allows. Raises UnknownShopper, UnknownItem, BadInput (a category)."""
         began = time.perf_counter()
         with self._lock:
-            best = self.catalogue.best(self._vector(request.shopper), request.k, self._allowed(request))
-            offers = tuple(self._offer(at, score) for at, score in best)
+            rows, scores = self.catalogue.best(self._vector(request.shopper), request.k, self._allowed(request))
+            offers = self._offers(rows, scores)
         return Offers(offers=offers, release=self.release.id, work=_since(began))
 
     def item(self, item_id: str) -> Offers:
         """One item, without a score. Raises UnknownItem."""
         with self._lock:
-            (at,) = self._positions([item_id], "item_id")
-            offer = self._offer(int(at))
-        return Offers(offers=(offer,), release=self.release.id, work=Work())
+            offers = self._offers(self._positions([item_id], "item_id").tolist(), [None])
+        return Offers(offers=offers, release=self.release.id, work=Work())
 
     def contents(self, record: int = 0) -> Contents:
         """What there is. record: the last one of the live catalogue that has been applied."""
@@ -183,9 +182,11 @@ class Ranker:
                 wanted = np.zeros(len(self.release.categories), dtype=bool)
                 wanted[self._class_ids(name, names)] = True
                 allowed &= wanted[self.catalogue.category]
-        allowed[self._found(request.filters.exclude)] = False
+        excluded = self._found(request.filters.exclude)
         if request.exclude_bought:
-            allowed[self._found(self._bought(request.shopper))] = False
+            excluded += self._found(self._bought(request.shopper))
+        if excluded:
+            allowed[excluded] = False
         return allowed
 
     def _class_ids(self, field: str, names: Iterable[str]) -> list[int]:
@@ -200,13 +201,17 @@ class Ranker:
         position = self.catalogue.position
         return [position[item_id] for item_id in item_ids if item_id in position]
 
-    def _offer(self, at: int, score: float | None = None) -> OfferedItem:
-        catalogue = self.catalogue
-        return OfferedItem(
-            item_id=catalogue.item_ids[at],
-            category=self.release.categories[catalogue.category[at]],
-            picture=StoredPicture(key=catalogue.pictures[at]),
-            score=score,
+    def _offers(self, rows: Sequence[int], scores: Sequence[float | None]) -> tuple[OfferedItem, ...]:
+        catalogue, categories = self.catalogue, self.release.categories
+        class_ids = catalogue.category[rows].tolist()
+        return tuple(
+            OfferedItem(
+                item_id=catalogue.item_ids[at],
+                category=categories[class_id],
+                picture=StoredPicture(key=catalogue.pictures[at]),
+                score=score,
+            )
+            for at, class_id, score in zip(rows, class_ids, scores, strict=True)
         )
 
 
