@@ -142,7 +142,8 @@ class Generator(nn.Module):
             if config.finish
             else doubling(inputs, last, config.upsampling, last=True)
         )
-        self.bend = nn.ModuleList(Bend(*each) for each in zip(features, carried, strict=True) if each[1])
+        levels = enumerate(zip(features, carried, strict=True))
+        self.bend = nn.ModuleDict({str(level): Bend(*each) for level, each in levels if each[1]})
         self.cut, self.match = (Cut(w // 2), Match(4 * w, 3 + w)) if config.matched else (None, None)
         whole = (8 * w, config.height // 16, config.width // 16)
         self.placement = Placement(*whole) if config.placement else None
@@ -182,26 +183,28 @@ class Generator(nn.Module):
             last = self.last(features)
         return self._composed(last.float(), person, wanted, flow, given)
 
-    def _garments(self, wanted: Tensor) -> list[Tensor]:
-        """The wanted garment as each level of the warp carries it, from the smallest to the largest."""
+    def _garments(self, wanted: Tensor) -> dict[str, Tensor]:
+        """The wanted garment as each level of the warp carries it."""
         height, width = wanted.shape[2:]
-        factors = [2**level for level in range(len(self.bend), 0, -1)]
-        small = [F.interpolate(wanted, size=(height // each, width // each), mode="area") for each in factors]
-        return small if self.cut is None else [torch.cat(each, 1) for each in zip(small, self.cut(wanted), strict=True)]
+        shrunk = {level: 2 ** (len(self.down) - int(level)) for level in self.bend}
+        small = [F.interpolate(wanted, size=(height // by, width // by), mode="area") for by in shrunk.values()]
+        if self.cut is not None:
+            small = [torch.cat(each, 1) for each in zip(small, self.cut(wanted), strict=True)]
+        return dict(zip(shrunk, small, strict=True))
 
     def _bent(
-        self, level: int, features: Tensor, garments: list[Tensor], placement: Tensor | None, flow: Tensor | None
+        self, at: int, features: Tensor, garments: dict[str, Tensor], placement: Tensor | None, flow: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        at = level - len(self.up) - 1  # of the garments and the bends, which may begin at a later level
-        if -at > len(garments):
+        level = str(at)
+        if level not in garments:
             return features, None
         if flow is not None:
             flow = doubled(flow)
         elif self.match is not None:
-            flow = self.match(features, garments[at])
+            flow = self.match(features, garments[level])
         else:
             flow = features.new_zeros(len(features), 2, *features.shape[2:]).float()
-        return self.bend[at](features, garments[at], placement, flow)
+        return self.bend[level](features, garments[level], placement, flow)
 
     def _composed(
         self, last: Tensor, person: Tensor, wanted: Tensor, flow: Tensor | None, given: Tensor | None

@@ -107,7 +107,7 @@ def test_every_option_paints_within_the_range_and_mixes_by_the_mask(options: dic
 def test_a_warp_lays_the_garments_own_pixels_where_its_mask_is_sure():
     generator = small(warp=True)
     with torch.no_grad():
-        for layer in (*(level.correction for level in generator.bend), generator.last):
+        for layer in (*(level.correction for level in generator.bend.values()), generator.last):
             layer.weight.zero_()
             layer.bias.zero_()
         generator.last.bias[4] = 50.0  # the share of what is carried
@@ -225,7 +225,7 @@ def test_the_finish_sees_the_garment_as_it_was_bent_so_far():
     finished = Generator(dataclasses.replace(config.debug(), finish=8, warp=True, placement=True))
     given = []
     finished.last.register_forward_pre_hook(lambda _m, seen: given.append(seen[1]))
-    finished.bend[-1].register_forward_hook(
+    finished.bend["3"].register_forward_hook(
         lambda _m, seen, outputs: given.append(placed(seen[2], doubled(outputs[1])))
     )
     person, worn, wanted = inputs(3, 32, 32)
