@@ -1,7 +1,7 @@
 """Train the try-on network: `python -m training.cagan --config demo --data URL --run NAME`."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -84,8 +84,9 @@ class CAGANRecipe(Recipe):
         pairs = CAGANData(train.persons, train.garments, train.groups, train.shown, train.masks)
         step = CAGANStep(config, pairs, device)
         if data.start:
-            step.generator.load_state_dict(data.start.state["average"])
-            step.average.network.load_state_dict(data.start.state["average"])
+            weights = continued(step.generator, data.start.state["average"])
+            step.generator.load_state_dict(weights)
+            step.average.network.load_state_dict(weights)
         return step
 
     def networks(self, config: CAGANConfig, data: Parts) -> dict[str, nn.Module]:
@@ -109,11 +110,31 @@ def begun(store: ObjectStore, config: CAGANConfig) -> Trained:
     """The finished run that the config begins with. Raises TrainingError where its weights do not fit, StoreError."""
     start = load(store, runs.finished(store, config.start, "cagan"))
     try:
-        Generator(config).load_state_dict(start.state["average"])
-    except RuntimeError as error:
-        _, first, *_ = str(error).splitlines()  # after a line that says nothing, all that does not fit
-        raise TrainingError(f"start is {config.start!r}, whose generator has another shape: {first.strip()}") from error
+        continued(Generator(config), start.state["average"])
+    except ValueError as error:
+        raise TrainingError(f"start is {config.start!r}, whose generator has another shape: {error}") from error
     return start
+
+
+def continued(generator: nn.Module, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights that a generator goes on with: another's, beside its own where that one had no such part.
+
+    A layer with more or fewer inputs has those that come first. Raises ValueError where a part of both is not alike.
+    """
+    parts, found = {name.partition(".")[0] for name in weights}, {}
+    for name, fresh in generator.state_dict().items():
+        old = weights.get(name)
+        if old is None:
+            if name.partition(".")[0] in parts:
+                raise ValueError(f"there is no {name}")
+            found[name] = fresh
+        elif old.shape == fresh.shape:
+            found[name] = old
+        elif old.ndim == fresh.ndim > 1 and old[:, :0].shape == fresh[:, :0].shape:
+            found[name] = torch.cat([old, fresh[:, old.shape[1] :]], 1)[:, : fresh.shape[1]]
+        else:
+            raise ValueError(f"{name} is {tuple(old.shape)}, but must be {tuple(fresh.shape)}")
+    return found
 
 
 def pairs_folder(path: Path) -> Path:

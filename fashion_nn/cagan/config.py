@@ -50,6 +50,7 @@ class CAGANConfig:
     hides how strong a colour is; spectral does not.
     variety: for few pairs: share of them that is mirrored, relit, moved (see `variety`).
     start: a finished run with whose generator this one begins: what drawn persons taught it serves photographs, too.
+    Parts that it had not (`matched`, an `embedding`) begin from noise beside it.
     warm_up: the adversarial term and L_id grow over the first steps, so that a taught G can paint before it is judged.
     average_decay: what is kept for use is a moving average of G; 0 keeps the last weights, as the article does.
     """

@@ -135,8 +135,31 @@ def test_a_fitting_network_begins_with_another_runs_weights(data: Path, settings
     for network in (step.generator, step.average.network):
         assert all(torch.equal(weights, earlier[name]) for name, weights in network.state_dict().items())
     assert which.summary(found).identity["start"][:2] == ["cagan-1", "step 10"]
-    with pytest.raises(TrainingError, match=r"start is 'cagan-1', whose generator has another shape: .*size mismatch"):
+    with pytest.raises(
+        TrainingError, match=r"start is 'cagan-1', whose generator has another shape: down.0.*but must be"
+    ):
         which.open(source, replace(config, generator_width=16))
+    with pytest.raises(TrainingError, match=r"another shape: there is no up\.0\.convolution\.0\.weight"):
+        which.open(source, replace(config, upsampling="smooth"))
+
+
+def test_a_fitting_network_goes_on_with_parts_that_it_did_not_have(data: Path, settings: Settings) -> None:
+    which, source, had = recipe.find("cagan"), source_of(data, settings), ["warp=true", "upsampling=nearest"]
+    earlier = finish("cagan", data, settings, *had).average.network.state_dict()
+    more = [f"start={RUNS['cagan']}", "matched=true"]
+    config = configs.override(configs.named(which.configs, "debug"), [*had, *more])
+    step = which.build(config, which.open(source, config), torch.device("cpu"))
+    weights = step.generator.state_dict()
+    assert {name.partition(".")[0] for name in weights.keys() - earlier.keys()} == {"cut", "match"}
+    assert {name[:7] for name in earlier.keys() - weights.keys()} == {"bend.0.", "bend.1."}
+    for name, old in earlier.items():
+        if name in weights and old.ndim > 1:
+            both = min(old.shape[1], weights[name].shape[1])
+            assert torch.equal(weights[name][:, :both], old[:, :both])
+    assert weights["last.1.weight"].shape[1] > earlier["last.1.weight"].shape[1]
+    assert weights["up.0.convolution.1.weight"].shape[1] < earlier["up.0.convolution.1.weight"].shape[1]
+    assert all(torch.equal(weights[name], value) for name, value in step.average.network.state_dict().items())
+    assert all(torch.isfinite(value) for value in step(step.draw(0)).values())
 
 
 def test_the_rows_left_are_the_right_pictures(broken: Path, data: Path, settings: Settings) -> None:
