@@ -211,10 +211,13 @@ def shipped() -> CAGANConfig:
     """What the demonstration brings along: `demo`, taught by drawings of its persons in second garments.
 
     Where the right picture is known, D is not needed to say what to paint, but against blur: all else weighs more. With
-    origins a garment may be bent sharply, as at a shoulder. Batches and steps are for a GPU: eight minutes had so many.
+    origins it is soon learnt where a garment's places are looked up, and it may be bent sharply, as at a shoulder.
+    Batches and steps are for a GPU: eight minutes had so many.
     """
     return replace(
         demo(),
+        placement=False,
+        matched=True,
         truths=True,
         taught=False,
         transplants=False,

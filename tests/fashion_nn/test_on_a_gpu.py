@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from fashion_nn.cagan import config as cagan_configs
+from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Generator
 from fashion_nn.cagan.serving import PASSES, for_serving
 from fashion_nn.cagan.step import CAGANStep
@@ -28,6 +29,8 @@ CAGAN = replace(
     cagan_configs.best(), height=32, width=32, generator_width=8, discriminator_width=8, finish=8, batch_size=4, steps=8
 )
 
+MATCHED = replace(CAGAN, placement=False, matched=True)
+
 
 def dvbpr(precision: str, device: torch.device) -> DVBPRStep:
     return DVBPRStep(replace(dvbpr_configs.debug(), dropout=0.0, precision=precision), shoppers_data(), device)
@@ -46,7 +49,11 @@ def cagan(precision: str, device: torch.device) -> CAGANStep:
     return CAGANStep(replace(CAGAN, precision=precision), pairs_data(), device)
 
 
-STEPS = pytest.mark.parametrize("built", [dvbpr, paper, modern, cagan])
+def matched(precision: str, device: torch.device) -> CAGANStep:
+    return CAGANStep(replace(MATCHED, precision=precision), pairs_data(), device)
+
+
+STEPS = pytest.mark.parametrize("built", [dvbpr, paper, modern, cagan, matched])
 Built = Callable[[str, torch.device], Any]
 
 
@@ -88,9 +95,10 @@ def test_what_was_learnt_on_a_gpu_goes_on_elsewhere(built: Built):
 
 @pytest.mark.parametrize("count", [1, 3, PASSES[-1] + 1])
 @pytest.mark.parametrize("precision", ["fp32", "auto"])
-def test_a_fitting_is_the_same(precision: str, count: int):
+@pytest.mark.parametrize("config", [CAGAN, MATCHED], ids=["placed", "matched"])
+def test_a_fitting_is_the_same(config: CAGANConfig, precision: str, count: int):
     torch.manual_seed(0)
-    config = replace(CAGAN, precision=precision)
+    config = replace(config, precision=precision)
     plain = Generator(config).eval().requires_grad_(False)
     inputs = [torch.rand(count, 3, 32, 32) * 2 - 1 for _ in range(3)]
     expected = plain(*inputs)
