@@ -36,11 +36,11 @@ class Cut(nn.Module):
         super().__init__()
         self.first, self.second = (
             nn.Sequential(nn.Conv2d(i, o, 3, stride=2, padding=1), InstanceNorm(), nn.ReLU(), Residual(o))
-            for i, o in ((5, width), (width, 2 * width))
+            for i, o in ((3 + 2, width), (width, 2 * width))  # colours and places; then what was found
         )
 
     def forward(self, garment: Tensor) -> tuple[Tensor, Tensor]:
-        half = self.first(with_places(garment))
+        half = self.first(_with_places(garment))
         return self.second(half), half
 
 
@@ -53,8 +53,8 @@ class Match(nn.Module):
         self.sharp = nn.Parameter(torch.tensor(SHARP))
 
     def forward(self, person: Tensor, garment: Tensor) -> Tensor:
-        asked = F.normalize(self.person(with_places(person)).float().flatten(2), dim=1)
-        known = F.normalize(self.garment(with_places(garment)).float().flatten(2), dim=1)
+        asked = F.normalize(self.person(_with_places(person)).float().flatten(2), dim=1)
+        known = F.normalize(self.garment(_with_places(garment)).float().flatten(2), dim=1)
         with torch.autocast(person.device.type, enabled=False):  # bfloat16 tells places no finer than a pixel
             alike = torch.softmax(self.sharp.float().exp() * asked.mT @ known, dim=2)
             found = _here(garment).flatten(2) @ alike.mT
@@ -62,7 +62,7 @@ class Match(nn.Module):
         return found.reshape(here.shape) - here
 
 
-def with_places(features: Tensor) -> Tensor:
+def _with_places(features: Tensor) -> Tensor:
     """Features [N, C, h, w], joined by where each of them is: [N, C + 2, h, w]."""
     here = _here(features).to(features.dtype, memory_format=torch.channels_last)
     return torch.cat([features, here], 1)
