@@ -55,7 +55,7 @@ class Match(nn.Module):
     def forward(self, person: Tensor, garment: Tensor) -> Tensor:
         asked = F.normalize(self.person(_with_places(person)).float().flatten(2), dim=1)
         known = F.normalize(self.garment(_with_places(garment)).float().flatten(2), dim=1)
-        with torch.autocast(person.device.type, enabled=False):  # bfloat16 tells places no finer than a pixel
+        with torch.autocast(person.device.type, enabled=False):  # bfloat16 has eight bits for a place
             alike = torch.softmax(self.sharp.float().exp() * asked.mT @ known, dim=2)
             found = _here(garment).flatten(2) @ alike.mT
         here = _here(person)

@@ -118,6 +118,30 @@ def test_a_warp_lays_the_garments_own_pixels_where_its_mask_is_sure():
     torch.testing.assert_close(fitting.picture, (wanted + person) / 2)
 
 
+@pytest.mark.parametrize(("options", "first"), [({"warp": True}, 0), (MATCHED, 2)])
+def test_a_level_of_the_warp_begins_with_the_flow_above_it(options: dict, first: int):
+    generator, told, given, matched = small(**options), [], [], []
+
+    def look(_level, seen, answer):
+        given.append(seen[3])
+        told.append(answer[1])
+
+    for level in generator.bend.values():
+        level.register_forward_hook(look)
+    if generator.match is not None:
+        generator.match.register_forward_hook(lambda _m, _seen, answer: matched.append(answer))
+    generator(*inputs(3, 32, 32))
+    assert len(given) == 4 - first and len(matched) == len(options) - 1
+    torch.testing.assert_close(given[0], matched[0] if matched else torch.zeros(1, 2, 2, 2))
+    for above, begins in zip(told[:-1], given[1:], strict=True):
+        torch.testing.assert_close(begins, doubled(above))
+
+
+def test_a_garment_is_matched_or_placed():
+    with pytest.raises(ValueError, match="placement is True, but matched is True"):
+        config.CAGANConfig(**MATCHED, placement=True)
+
+
 def test_a_description_does_not_depend_on_where_the_garment_is():
     generator = small(embedding=4)
     white = torch.ones(2, 3, 64, 64)
