@@ -1,5 +1,6 @@
 """What the training steps of both GANs share: two networks, two optimisers, the average of G, and their state."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
@@ -26,7 +27,8 @@ class AdversarialStep:
     """Networks and optimisers of one run; a subclass sets the two objectives, draws batches and calls `update`.
 
     The networks come at their start. An objective is a module that owns the network it trains and returns (total,
-    named terms): one forward, one backward, so that DistributedDataParallel may wrap it whatever it computes inside.
+    named terms, and whatever else): one forward, one backward, so that DistributedDataParallel may wrap it whatever it
+    computes inside.
     """
 
     on_generator: nn.Module
@@ -64,13 +66,23 @@ class AdversarialStep:
 
     def update(self, real: tuple[Any, ...], fake: tuple[Any, ...]) -> dict[str, Tensor]:
         """One update of D on its objective's inputs `real`, then one of G on `fake`; returns all terms, detached."""
-        total, terms = self.on_discriminator(*real)
+        terms = self.update_discriminator(*real)
+        more, *_ = self.update_generator(*fake)
+        return terms | more
+
+    def update_discriminator(self, *inputs: Any) -> dict[str, Tensor]:
+        """One update of D on its objective's inputs; returns the terms, detached."""
+        total, terms = self.on_discriminator(*inputs)
         steps.optimiser_step(self.discriminator_optimiser, total)
-        total, generator_terms = self.on_generator(*fake)
+        return detached(terms)
+
+    def update_generator(self, *inputs: Any) -> tuple[Any, ...]:
+        """One update of G, which counts as a step; returns the terms, detached, and what else its objective returns."""
+        total, terms, *rest = self.on_generator(*inputs)
         steps.optimiser_step(self.generator_optimiser, total)
         self.average.update(self.generator, self.updates)
         self.updates += 1
-        return {name: value.detach() for name, value in (terms | generator_terms).items()}
+        return detached(terms), *rest
 
     def state(self) -> dict[str, Any]:
         """All that a later `load` needs to go on: weights, the average, both optimisers."""
@@ -82,6 +94,11 @@ class AdversarialStep:
             getattr(self, name).load_state_dict(state[name])
         self.average.network.load_state_dict(state["average"])
         self.updates = state["updates"]
+
+
+def detached(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The terms without what they were computed from."""
+    return {name: value.detach() for name, value in terms.items()}
 
 
 def initialise(network: nn.Module) -> nn.Module:

@@ -1,4 +1,4 @@
-"""One training step of CAGAN: one update of D, one of G. Plain PyTorch on one device."""
+"""One training step of CAGAN: one update of G, one of D. Plain PyTorch on one device."""
 
 from dataclasses import dataclass, fields
 
@@ -121,8 +121,11 @@ class GeneratorObjective(nn.Module):
         self.generator, self.config = generator, config
         self.judge = steps.Frozen(discriminator)
 
-    def forward(self, batch: Batch, share: float = 1.0) -> tuple[Tensor, dict[str, Tensor]]:
-        """share: of the terms that reward and punish a fitting, which `warm_up` lets in by and by."""
+    def forward(self, batch: Batch, share: float = 1.0) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Also gives the fittings' pictures [B, 3, H, W], as given, for D.
+
+        share: of the terms that reward and punish a fitting, which `warm_up` lets in by and by.
+        """
         config, dtype = self.config, steps.autocast_dtype(self.config.precision, batch.person.device)
         with torch.autocast(batch.person.device.type, dtype, enabled=dtype is not None):
             fitting = self.generator(batch.person, batch.worn_shown, batch.wanted, group=batch.group)
@@ -158,7 +161,7 @@ class GeneratorObjective(nn.Module):
             rough = sum(kind(each.flow) for kind in (roughness, folding) for each in ways)
             terms["loss/generator/texture"] = config.texture_weight * carried
             terms["loss/generator/roughness"] = config.roughness_weight * rough
-        return sum(terms.values()), terms | {"mask/mean": fitting.mask.mean()}
+        return sum(terms.values()), terms | {"mask/mean": fitting.mask.mean()}, fitting.picture.detach()
 
     def _known(self, batch: Batch, fitting: Fitting, *, transplants: bool) -> tuple[Tensor, Fitting]:
         """Pictures that are known, and what G made to be like them: of fittings, by the way back, or the fittings."""
@@ -230,12 +233,13 @@ class CAGANStep(AdversarialStep):
         return Batch(*(steps.share(part, rank, replicas) for part in parts))
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
-        """One update of D and one of G; returns the named terms, detached."""
+        """One update of G, and one of D on what G painted for its own; returns the named terms, detached."""
         batch = batch.to(self.device)
         penalised = self.config.penalty_weight > 0 and self.updates % self.config.penalised_every == 0
         share = min(1.0, (self.updates + 1) / self.config.warm_up) if self.config.warm_up else 1.0
         self._schedule()
-        return self.update(real=(batch, self._fit(batch).picture, penalised), fake=(batch, share))
+        terms, fitted = self.update_generator(batch, share)
+        return terms | self.update_discriminator(batch, fitted, penalised)
 
     def _schedule(self) -> None:
         config = self.config
@@ -246,12 +250,6 @@ class CAGANStep(AdversarialStep):
         ):
             for group in optimiser.param_groups:
                 group["lr"] = rate * share
-
-    @torch.no_grad()
-    def _fit(self, batch: Batch) -> Fitting:
-        dtype = steps.autocast_dtype(self.config.precision, self.device)
-        with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
-            return self.generator(batch.person, batch.worn_shown, batch.wanted, group=batch.group)
 
     @torch.inference_mode()
     def sample(self, rows: int = 8) -> Tensor:

@@ -18,7 +18,7 @@ FP32 = dataclasses.replace(config.debug(), precision="fp32", worn_dropout=0.0)
 
 def test_the_generators_step_leaves_no_gradient_in_the_discriminator():
     step = CAGANStep(config.debug(), pairs_data())
-    total, _ = step.on_generator(step.draw(0))
+    total, *_ = step.on_generator(step.draw(0))
     total.backward()
     assert all(p.grad is None for p in step.discriminator.parameters())
     assert all(p.grad is not None for p in step.generator.parameters())
@@ -27,8 +27,20 @@ def test_the_generators_step_leaves_no_gradient_in_the_discriminator():
 def test_the_discriminators_step_leaves_no_gradient_in_the_generator():
     step = CAGANStep(config.debug(), pairs_data())
     batch = step.draw(0)
-    step.on_discriminator(batch, step._fit(batch).picture)[0].backward()
+    *_, fitted = step.on_generator(batch)
+    step.on_discriminator(batch, fitted)[0].backward()
     assert all(p.grad is None for p in step.generator.parameters())
+
+
+def test_the_discriminator_learns_of_what_the_generator_learnt_by():
+    step = CAGANStep(FP32, pairs_data())
+    batch, seen = step.draw(0), []
+    expected = step.generator(batch.person, batch.worn_shown, batch.wanted).picture
+    step.on_discriminator.register_forward_hook(lambda _m, inputs, _o: seen.append(inputs[1]))
+    terms = step(batch)
+    torch.testing.assert_close(seen, [expected.detach()])  # painted before G's update, and by one pass of it
+    assert step.updates == 1 and not seen[0].requires_grad
+    assert {name.rpartition("/")[0] for name in terms} == {"loss/generator", "loss/discriminator", "mask"}
 
 
 def test_the_terms_are_the_papers():
@@ -36,12 +48,13 @@ def test_the_terms_are_the_papers():
     batch = step.draw(0)
     fitting = step.generator(batch.person, batch.worn, batch.wanted)
     returned = step.generator(fitting.picture, batch.wanted, batch.worn)
-    total, terms = step.on_generator(batch)
+    total, terms, fitted = step.on_generator(batch)
+    torch.testing.assert_close(fitted, fitting.picture)
     fooled = loss.classified(step.discriminator(fitting.picture, batch.wanted), 1.0, "log")
     torch.testing.assert_close(terms["loss/generator/adversarial"], fooled)
     torch.testing.assert_close(terms["loss/generator/identity"], 0.1 * fitting.mask.mean())
     torch.testing.assert_close(terms["loss/generator/cycle"], (batch.person - returned.picture).abs().mean())
-    _, terms = step.on_discriminator(batch, fitting.picture.detach())
+    _, terms = step.on_discriminator(batch, fitted)
     for name, person, garment, target in (
         ("real", batch.person, batch.worn, 1.0),
         ("fake", fitting.picture, batch.wanted, 0.0),
@@ -137,7 +150,7 @@ def test_a_taught_way_back_begins_with_given_pictures():
     step = CAGANStep(dataclasses.replace(FP32, taught=True), pairs_data())
     batch, starts = step.draw(0), []
     step.generator.register_forward_hook(lambda _m, inputs, _o: starts.append(inputs))
-    _, terms = step.on_generator(batch)
+    _, terms, _ = step.on_generator(batch)
     (person, *_), (start, shown, wanted) = starts
     assert torch.equal(person, batch.person) and not start.requires_grad
     assert torch.equal(start[-2:], patched(batch.person, batch.patch)[:2])
@@ -158,7 +171,7 @@ def test_a_fitting_whose_truth_is_known_is_compared_with_it():
     assert torch.equal(batch.truth, normalise(data.shown.truths[places]))
     fitting = step.generator(batch.person, batch.worn, batch.wanted)
     step.generator.register_forward_hook(lambda *_: passes.append(1))
-    _, terms = step.on_generator(batch)
+    _, terms, _ = step.on_generator(batch)
     assert passes == [1], "no way back"
     torch.testing.assert_close(terms["loss/generator/cycle"], (batch.truth - fitting.picture).abs().mean())
     torch.testing.assert_close(terms["loss/generator/structure"], 0.5 * loss.structure(batch.truth, fitting.picture))
@@ -172,7 +185,7 @@ def test_a_garment_is_taken_from_where_its_origins_are():
     pairs = torch.stack([(everybody - person).abs().flatten(1).sum(1).argmin() for person in batch.person])
     assert torch.equal(batch.origins, data.shown.origins[pairs].float() / 255)
     flow = step.generator(batch.person, batch.worn, batch.wanted).flow
-    _, terms = step.on_generator(batch)
+    _, terms, _ = step.on_generator(batch)
     expected = misplaced(places(flow), batch.origins).mean()
     torch.testing.assert_close(terms["loss/generator/origins"], 0.5 * expected)
     unknown = dataclasses.replace(data, shown=dataclasses.replace(data.shown, origins=None))
@@ -250,7 +263,7 @@ def test_the_structure_term_is_what_ssim_lacks():
 def test_the_penalty_comes_at_every_so_manyth_step_for_all_of_them():
     step = CAGANStep(dataclasses.replace(FP32, penalty_weight=3.0, penalised_every=4), pairs_data())
     batch = step.draw(0)
-    fitted = step._fit(batch).picture
+    *_, fitted = step.on_generator(batch)
     plain, _ = step.on_discriminator(batch, fitted)
     penalised, terms = step.on_discriminator(batch, fitted, True)
     person = batch.person.detach().requires_grad_()
@@ -290,7 +303,7 @@ def test_shares_of_varied_batches_are_the_whole():
 def test_a_warm_up_lets_the_judge_in_by_and_by():
     step = CAGANStep(dataclasses.replace(FP32, taught=True, warm_up=4), pairs_data())
     batch, shares = step.draw(0), []
-    (_, half), (_, whole) = (step.on_generator(batch, share) for share in (0.5, 1.0))
+    (_, half, _), (_, whole, _) = (step.on_generator(batch, share) for share in (0.5, 1.0))
     for name in ("adversarial", "identity"):
         torch.testing.assert_close(half[f"loss/generator/{name}"], 0.5 * whole[f"loss/generator/{name}"])
     for name in ("cycle", "painting"):
