@@ -90,8 +90,12 @@ def joined(parts: Sequence[tuple[Tensor, Tensor, Tensor]], n_categories: int) ->
 
 
 def resources(cluster: Mapping[str, float], free: Mapping[str, float]) -> dict[str, float]:
-    """What Ray sets aside for a task: a core, and a GPU where one is free."""
-    return {"num_cpus": min(CPUS, cluster.get("CPU", 0)), "num_gpus": 1 if free.get("GPU", 0) >= 1 else 0}
+    """What Ray sets aside for a task: a core, and a GPU where one is free.
+
+    It would end a process after each task with a GPU, and the next one takes seconds to begin: they stay (`max_calls`).
+    """
+    gpus = 1 if free.get("GPU", 0) >= 1 else 0
+    return {"num_cpus": min(CPUS, cluster.get("CPU", 0)), "num_gpus": gpus, "max_calls": 0}
 
 
 def judged(networks: Networks, shard: Shard, config: BankConfig) -> tuple[Tensor, Tensor, Tensor]:

@@ -71,6 +71,7 @@ def test_shards_are_cut_between_passes_and_leave_nothing_out() -> None:
 
 
 def test_a_task_takes_a_gpu_only_where_one_is_free() -> None:
-    assert resources({"CPU": 4, "GPU": 1}, {"CPU": 4, "GPU": 1}) == {"num_cpus": 2, "num_gpus": 1}
-    assert resources({"CPU": 4, "GPU": 1}, {"CPU": 4, "GPU": 0.5}) == {"num_cpus": 2, "num_gpus": 0}
-    assert resources({"CPU": 0.5}, {}) == {"num_cpus": 0.5, "num_gpus": 0}
+    kept = {"max_calls": 0}
+    assert resources({"CPU": 4, "GPU": 1}, {"CPU": 4, "GPU": 1}) == {"num_cpus": 2, "num_gpus": 1, **kept}
+    assert resources({"CPU": 4, "GPU": 1}, {"CPU": 4, "GPU": 0.5}) == {"num_cpus": 2, "num_gpus": 0, **kept}
+    assert resources({"CPU": 0.5}, {}) == {"num_cpus": 0.5, "num_gpus": 0, **kept}
