@@ -156,7 +156,8 @@ def open_pairs(
     """Read one part of the pairs and letterbox its pictures to the config's size; `only` one group's. Raises DataError.
 
     A config that names groups leaves out the pairs of others, and those without a label. `shown`: those without a
-    truth, too; `placed`: those whose truth has no origins; `segmented`: those without a mask.
+    truth, too; `placed`: those whose truth has no origins; `segmented`: those without a mask. Masks are opened where
+    they are learnt from, and of the test part, where they are measured by.
     """
     pairs = read_pairs(folder, part=part, on_problem=source.on_problem)
     if wanted := (only,) if only else config.groups:
@@ -172,7 +173,8 @@ def open_pairs(
         reason = "no pair has a mask, of which a config with segmented_weight learns"
         pairs = with_all(pairs.masks, pairs, fatal(folder / part / "image-mask", None, reason))
     table = partial(source.table, height=config.height, width=config.width)
-    tables, masks = opened(table, pairs, shown, placed)
+    masked = segmented or part == "test"
+    tables, masks = opened(table, pairs, shown, placed, masked)
     needed = [*tables, masks] if segmented else tables
     broken = np.unique(np.concatenate([each.failed for each in needed]))
     problems = tuple(problem for each in needed for problem in each.problems)
@@ -180,7 +182,7 @@ def open_pairs(
         raise DataError(problems)
     if len(broken):
         pairs = pairs.without(broken)
-        tables, masks = opened(table, pairs, shown, placed)
+        tables, masks = opened(table, pairs, shown, placed, masked)
     found = (*pairs.problems, *problems, *(masks.problems if masks else ()))
     groups = [config.groups.index(group) for group in pairs.groups] if config.groups else [0] * len(pairs)
     return PairData(
@@ -212,13 +214,13 @@ def with_all(known: Sequence[object | None], pairs: Pairs, otherwise: DataError)
 
 
 def opened(
-    table: Callable[..., PictureTable], pairs: Pairs, shown: bool, placed: bool
+    table: Callable[..., PictureTable], pairs: Pairs, shown: bool, placed: bool, masked: bool
 ) -> tuple[list[PictureTable], PictureTable | None]:
-    """Persons, garments and, where asked, wanted garments, truths and their origins; masks where all have one.
+    """Persons, garments and, where asked, wanted garments, truths and their origins; and masks where all have one.
 
     Origins name places in a picture, which a border would move.
     """
-    masks = None if None in pairs.masks else table(pairs.masks, channels=1)
+    masks = table(pairs.masks, channels=1) if masked and None not in pairs.masks else None
     tables = [table(pairs.persons), table(pairs.garments)]
     if shown:
         wanted, truths = [truth.wanted for truth in pairs.truths], [truth.picture for truth in pairs.truths]
