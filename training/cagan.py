@@ -16,7 +16,7 @@ from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Discriminator, Generator
 from fashion_nn.cagan.step import CAGANData, CAGANStep, Shown, others_of
 from fashion_nn.datasets.picture_table import PictureTable
-from fashion_nn.datasets.problems import DataError, Problem, fatal
+from fashion_nn.datasets.problems import DataError, Problem, ProblemList, fatal
 from fashion_nn.datasets.viton import Pairs, read_pairs
 from fashion_nn.metrics.fittings import mask_iou, mean_error
 from fashion_nn.pictures import normalise
@@ -32,7 +32,7 @@ BATCH = 32  # pairs measured at once
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairData:
-    """Pairs whose pictures decode, with their pixels; `masks` where every pair has a true one.
+    """Pairs whose pictures decode, with their pixels; `masks` of what is worn, for tests where every pair has one.
 
     shown: what `truths` learn from. groups: int64 [n], the place of each pair's group among the config's.
     """
@@ -156,8 +156,8 @@ def open_pairs(
     """Read one part of the pairs and letterbox its pictures to the config's size; `only` one group's. Raises DataError.
 
     A config that names groups leaves out the pairs of others, and those without a label. `shown`: those without a
-    truth, too; `placed`: those whose truth has no origins; `segmented`: those without a mask. Masks are opened where
-    they are learnt from, and of the test part, where they are measured by.
+    truth, too; `placed`: those whose truth has no origins. Masks are opened where they are learnt from (`segmented`),
+    and of the test part, which is measured by them.
     """
     pairs = read_pairs(folder, part=part, on_problem=source.on_problem)
     if wanted := (only,) if only else config.groups:
@@ -169,21 +169,23 @@ def open_pairs(
         reason = "no truth has origins, of which a config with origins_weight learns"
         origins = [truth.origins for truth in pairs.truths]
         pairs = with_all(origins, pairs, fatal(folder / part / "origins", None, reason))
-    if segmented:
-        reason = "no pair has a mask, of which a config with segmented_weight learns"
-        pairs = with_all(pairs.masks, pairs, fatal(folder / part / "image-mask", None, reason))
+    lacking = ProblemList(source.on_problem)
+    if segmented and not any(pairs.masks):
+        lacking.add(
+            folder / part / "image-mask", None, "no pair has a mask, so that segmented_weight counts for nothing"
+        )
+    found = (*pairs.problems, *lacking.settle())
     table = partial(source.table, height=config.height, width=config.width)
-    masked = segmented or part == "test"
+    masked = any(pairs.masks) if segmented else part == "test" and all(pairs.masks)
     tables, masks = opened(table, pairs, shown, placed, masked)
-    needed = [*tables, masks] if segmented else tables
-    broken = np.unique(np.concatenate([each.failed for each in needed]))
-    problems = tuple(problem for each in needed for problem in each.problems)
+    broken = np.unique(np.concatenate([each.failed for each in tables]))
+    problems = tuple(problem for each in tables for problem in each.problems)
     if len(broken) and (source.on_problem == "refuse" or len(broken) == len(pairs)):
         raise DataError(problems)
     if len(broken):
         pairs = pairs.without(broken)
         tables, masks = opened(table, pairs, shown, placed, masked)
-    found = (*pairs.problems, *problems, *(masks.problems if masks else ()))
+    found = (*found, *problems, *(masks.problems if masks else ()))
     groups = [config.groups.index(group) for group in pairs.groups] if config.groups else [0] * len(pairs)
     return PairData(
         pairs=pairs,
@@ -216,11 +218,11 @@ def with_all(known: Sequence[object | None], pairs: Pairs, otherwise: DataError)
 def opened(
     table: Callable[..., PictureTable], pairs: Pairs, shown: bool, placed: bool, masked: bool
 ) -> tuple[list[PictureTable], PictureTable | None]:
-    """Persons, garments and, where asked, wanted garments, truths and their origins; and masks where all have one.
+    """Persons, garments and, where asked, wanted garments, truths and their origins; and masks, empty for who has none.
 
     Origins name places in a picture, which a border would move.
     """
-    masks = table(pairs.masks, channels=1) if masked and None not in pairs.masks else None
+    masks = table(pairs.masks, channels=1) if masked else None
     tables = [table(pairs.persons), table(pairs.garments)]
     if shown:
         wanted, truths = [truth.wanted for truth in pairs.truths], [truth.picture for truth in pairs.truths]

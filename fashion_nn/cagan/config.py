@@ -42,7 +42,7 @@ class CAGANConfig:
     none; `taught` is what comes nearest to it with pairs alone.
     origins_weight: of where in its own picture each pixel of a wanted garment is, as a drawn or rendered world knows.
     Stripes and checks look alike at many places, so that likeness alone leads a warp to the nearest of them.
-    segmented_weight: of masks of the garments worn, where the data has them: all that is worn must go, of which sleeves
+    segmented_weight: of masks of the garments worn, for pairs that have one: all that is worn must go, of which sleeves
     are overlooked most often, and little else, for what is wanted may be larger.
     structure_weight: of 1 − SSIM of the picture that is known: outlines and folds, which a mean error hardly sees.
     adversarial: "least-squares" and "hinge" saturate later than "log".

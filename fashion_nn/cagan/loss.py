@@ -67,10 +67,12 @@ def cycle(person: Tensor, returned: Tensor, colours: str = "rgb") -> Tensor:
 def segmented(mask: Tensor, place: Tensor) -> Tensor:
     """How far the mask is from a place, both [N, 1, H, W] in [0, 1]: mean of −log α within, and of −log(1 − α) beyond.
 
-    Pixels beyond, which are many, count for little each: a wanted garment may be larger than the one worn.
+    Pixels beyond, which are many, count for little each: a wanted garment may be larger than the one worn. An empty
+    place is of somebody whose mask is not known.
     """
+    known = (place.amax((1, 2, 3), keepdim=True) > 0).float()
     found = []
-    for covered, where in ((mask, place), (1 - mask, 1 - place)):
+    for covered, where in ((mask, place), (1 - mask, known - place)):
         found.append(-(where * covered.clamp(min=1e-6).log()).sum() / where.sum().clamp(min=1))
     return sum(found)
 

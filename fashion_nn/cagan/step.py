@@ -47,7 +47,9 @@ class CAGANData:
     garments: steps.Pictures
     groups: np.ndarray | None = None
     shown: Shown | None = None  # for a config with `truths`
-    masks: steps.Pictures | None = None  # uint8 [n, 1, H, W], of the garments worn; for one with `segmented_weight`
+    masks: steps.Pictures | None = (
+        None  # uint8 [n, 1, H, W], of the garments worn, for `segmented_weight`; empty: unknown
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,9 @@ class Batch:
 
     group: int64 [B], of both garments. patch [B, 4, H, W]: of the wanted garment, to be laid over (see `patches`).
     wearer [B, 3, H, W]: who wears the wanted garment, for `transplants`. truth [B, 3, H, W]: x_i in y_j, for `truths`.
-    place [B, 1, H, W] in [0, 1]: where y_i is on x_i, for `segmented_weight`; origins [B, 3, H, W] in [0, 1]: where the
-    pixels of the truth come from, for `origins_weight`. Each is [B, 1, 1, 1] where nobody asks.
+    place [B, 1, H, W] in [0, 1]: where y_i is on x_i, for `segmented_weight`, empty where nobody knows; origins
+    [B, 3, H, W] in [0, 1]: where the pixels of the truth come from, for `origins_weight`. Each is [B, 1, 1, 1] where
+    nobody asks.
     """
 
     person: Tensor
@@ -197,8 +200,6 @@ class CAGANStep(AdversarialStep):
             raise ValueError("truths is True, but the data shows nobody in a second garment")
         if config.origins_weight and data.shown.origins is None:
             raise ValueError(f"origins_weight is {config.origins_weight}, but the data has no origins")
-        if config.segmented_weight and data.masks is None:
-            raise ValueError(f"segmented_weight is {config.segmented_weight}, but the data has no masks")
         self.data = data
         self.groups = np.zeros(n, np.int64) if data.groups is None else data.groups
         if (counts := np.bincount(self.groups))[counts > 0].min() < 2:
@@ -222,7 +223,8 @@ class CAGANStep(AdversarialStep):
         truth = normalise(shown.truths[pairs]) if config.truths else person
         wearer = normalise(data.persons[others]) if config.transplants else person
         nothing = torch.zeros(len(pairs), 1, 1, 1)
-        place = data.masks[pairs].float() / 255 if config.segmented_weight else nothing
+        masked = config.segmented_weight and data.masks is not None
+        place = data.masks[pairs].float() / 255 if masked else nothing
         origins = shown.origins[pairs].float() / 255 if config.origins_weight else nothing
         if config.variety:
             persons, garments = (person, wearer), (worn, wanted)

@@ -3,7 +3,7 @@
 {part}_pairs.txt             "person garment" a line: two file names
 {part}/image/                persons
 {part}/cloth/                garments
-{part}/image-mask/           optional: where the garment is on the person, for measuring
+{part}/image-mask/           optional: where the garment is on the person, to measure and to learn by
 {part}/truth/                optional: persons again, in a garment of another pair
 {part}_truth.csv             optional: person,wanted,truth; file names in image/, cloth/ and truth/
 {part}/origins/              optional: of each pixel of a truth, where it comes from in the wanted garment's picture

@@ -111,15 +111,23 @@ def test_masks_are_learnt_from_where_they_are_known(data: Path, tmp_path: Path, 
     folder = shutil.copytree(data, tmp_path / "segmented")
     masks = folder / "pairs" / "train" / "image-mask"
     shutil.rmtree(masks, ignore_errors=True)
-    with pytest.raises(DataError, match=r"image-mask: no pair has a mask, of which a config with segmented_weight"):
-        which.open(source_of(folder, settings), config)
-    masks.mkdir()
-    for path in sorted((folder / "pairs" / "train" / "image").iterdir())[:4]:
-        Image.new("L", (48, 64), 255).save(masks / f"{path.stem}.png")
-    (masks / f"{path.stem}.png").write_bytes(b"not a picture")
     found = which.open(source_of(folder, settings), config)
-    assert which.summary(found).counts["pairs"] == len(found.train.masks) == 3
-    assert f"{path.stem}.png" in str(which.summary(found).problems[-1])
+    assert found.train.masks is None
+    assert any("image-mask: no pair has a mask" in str(each) for each in which.summary(found).problems)
+    with pytest.raises(DataError, match="image-mask: no pair has a mask, so that segmented_weight counts for nothing"):
+        which.open(replace(source_of(folder, settings), on_problem="refuse"), config)
+    masks.mkdir()
+    first, second, *others = sorted((folder / "pairs" / "train" / "image").iterdir())
+    Image.new("L", (48, 64), 255).save(masks / f"{first.stem}.png")
+    (masks / f"{second.stem}.png").write_bytes(b"not a picture")
+    found = which.open(source_of(folder, settings), config)
+    assert len(found.train.masks) == len(found.train.pairs) == 2 + len(others)
+    covered = found.train.masks[:].amax((1, 2, 3)).tolist()
+    assert sorted(covered)[-2:] == [0, 255] and covered[found.train.pairs.names.index(first.stem)] == 255
+    told = [str(problem) for problem in which.summary(found).problems]
+    for reason in (f"{second.stem}.png", f"no mask for {others[0].name}"):
+        assert any(reason in each for each in told)
+    assert which.open(source_of(folder, settings), configs.named(which.configs, "debug")).train.masks is None
     step = which.build(config, found, torch.device("cpu"))
     assert all(torch.isfinite(value) for value in step(step.draw(0)).values())
 

@@ -211,8 +211,19 @@ def test_what_is_worn_must_go_where_masks_say_what_that_is():
     mask = step.generator(batch.person, batch.worn, batch.wanted).mask
     expected = -mask[batch.place == 1].log().mean() - (1 - mask[batch.place == 0]).log().mean()
     torch.testing.assert_close(step.on_generator(batch)[1]["loss/generator/segmented"], 0.5 * expected)
-    with pytest.raises(ValueError, match=r"segmented_weight is 0\.5, but the data has no masks"):
-        CAGANStep(step.config, pairs_data())
+
+
+def test_masks_that_nobody_knows_count_for_nothing():
+    mask, place = torch.rand(3, 1, 8, 6), (torch.rand(3, 1, 8, 6) > 0.5).float()
+    place[1] = 0
+    some = loss.segmented(mask, place)
+    assert some > 0
+    left_out = mask.clone().requires_grad_()
+    loss.segmented(left_out, place).backward()
+    assert (left_out.grad[1] == 0).all() and (left_out.grad[[0, 2]] != 0).all()
+    step = CAGANStep(dataclasses.replace(FP32, segmented_weight=0.5, variety=0.5), pairs_data())
+    _, terms, _ = step.on_generator(step.draw(0))
+    assert terms["loss/generator/segmented"] == 0
 
 
 def test_a_way_back_begins_without_traces_once_the_masks_are_learnt():
