@@ -31,10 +31,10 @@ class CAGANConfig:
     total_variation_weight: for outlines that are short: a mask without holes and specks.
     saturation_weight: against masks that die: G begins by painting what no one wants, learns to paint nowhere, and a
     sigmoid that has become sure of it hands on no gradient by which to learn otherwise.
-    taught: the way back begins with the fitting as a given picture, and a part of the batch with a person on whom a
-    patch of another garment was laid. Both must end in the known picture of the person in their own garment, so that
-    mask and painting are learnt from true pairs (see `patches`); and the way there cannot hide
-    what the way back needs, as a cycle that trains both ways does (Chu et al., 2017).
+    taught: the way back begins with the fitting as a given picture, a part of the batch with a person on whom a patch
+    of another garment was laid, and a few as they are. All must end in the known picture of the person in their own
+    garment, so that mask and painting are learnt from true pairs (see `patches`), and what is worn already is left; and
+    the way there cannot hide what the way back needs, as a cycle that trains both ways does (Chu et al., 2017).
     transplants: after the warm-up a taught way back begins where nothing of the person's own garment is left, instead
     of with a fitting, which keeps sleeves that it overlooked (see `transplants`).
     truths: every person of the data is shown in a second garment, too, as a drawn or rendered world knows them, or a
@@ -167,6 +167,7 @@ def best() -> CAGANConfig:
         taught=True,
         transplants=True,
         finish=48,
+        segmented_weight=0.3,
         structure_weight=1.0,
         variety=0.3,
         saturation_weight=0.002,
@@ -210,8 +211,9 @@ def demo() -> CAGANConfig:
 def shipped() -> CAGANConfig:
     """What the demonstration brings along: `demo`, taught by drawings of its persons in second garments.
 
-    Where the right picture is known, D is not needed to say what to paint, but against blur: all else weighs more. With
-    origins it is soon learnt where a garment's places are looked up, and it may be bent sharply, as at a shoulder.
+    Where the right picture is known, D is not needed to say what to paint, but against blur: all else weighs more; nor
+    are masks needed, which know of the worn garment alone. With origins it is soon learnt where a garment's places are
+    looked up, and it may be bent sharply, as at a shoulder.
     Batches and steps are for a GPU: eight minutes had so many.
     """
     return replace(
@@ -221,6 +223,7 @@ def shipped() -> CAGANConfig:
         truths=True,
         taught=False,
         transplants=False,
+        segmented_weight=0.0,
         variety=0.0,
         identity_weight=0.06,
         cycle_weight=10.0,

@@ -22,6 +22,7 @@ from fashion_nn.schedule import cosine
 PAINTED = 0.2  # of the cycle's weight: what G paints where its mask is not, so that the mask has something to choose
 LOOKED_AT = 0.2  # of what is carried, at least, where the mask is: where none of it is shown, it may still come to be
 PATCHED = 0.5  # share of a batch that is also patched, where G is taught
+AGAIN = 0.25  # ... and that is also asked for in what they wear already
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +116,8 @@ class DiscriminatorObjective(nn.Module):
 class GeneratorObjective(nn.Module):
     """G's terms: adversarial through a D that receives no gradients, norms of the mask, and the cycle back.
 
-    Under `taught` the picture that the way back begins with is taken as given, and a part of the batch begins with a
-    patched picture instead of a fitting: both end at a person whose picture is known. Under `truths` the fitting does.
+    Under `taught` the picture that the way back begins with is taken as given, and so are, for a part of the batch,
+    a patched picture and the person's own: all end at a person whose picture is known. Under `truths` the fitting does.
     """
 
     def __init__(self, generator: Generator, discriminator: Discriminator, config: CAGANConfig) -> None:
@@ -172,11 +173,13 @@ class GeneratorObjective(nn.Module):
             return batch.truth, fitting
         if not self.config.taught:
             return batch.person, self.generator(fitting.picture, batch.wanted, batch.worn, group=batch.group)
-        some = slice(0, max(1, round(PATCHED * len(batch.person))))
+        some, few = (slice(0, max(1, round(share * len(batch.person)))) for share in (PATCHED, AGAIN))
         fitted = self._transplanted(batch, fitting, some.stop) if transplants else fitting.picture.detach()
-        start = torch.cat([fitted, patched(batch.person[some], batch.patch[some])])
-        shown = torch.cat([(told := batch.shown(batch.wanted)), told[some]])
-        person, worn, group = (torch.cat([each, each[some]]) for each in (batch.person, batch.worn, batch.group))
+        start = torch.cat([fitted, patched(batch.person[some], batch.patch[some]), batch.person[few]])
+        shown = torch.cat([(told := batch.shown(batch.wanted)), told[some], batch.worn_shown[few]])
+        person, worn, group = (
+            torch.cat([each, each[some], each[few]]) for each in (batch.person, batch.worn, batch.group)
+        )
         return person, self.generator(start, shown, worn, group=group)
 
     @torch.no_grad()

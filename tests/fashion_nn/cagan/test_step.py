@@ -153,11 +153,11 @@ def test_a_taught_way_back_begins_with_given_pictures():
     _, terms, _ = step.on_generator(batch)
     (person, *_), (start, shown, wanted) = starts
     assert torch.equal(person, batch.person) and not start.requires_grad
-    assert torch.equal(start[-2:], patched(batch.person, batch.patch)[:2])
-    assert torch.equal(wanted, torch.cat([batch.worn, batch.worn[:2]]))
-    assert torch.equal(shown, torch.cat([batch.wanted, batch.wanted[:2]]))
+    assert torch.equal(start[-3:], torch.cat([patched(batch.person, batch.patch)[:2], batch.person[:1]]))
+    assert torch.equal(wanted, torch.cat([batch.worn, batch.worn[:2], batch.worn[:1]]))
+    assert torch.equal(shown, torch.cat([batch.wanted, batch.wanted[:2], batch.worn[:1]]))
     returned = step.generator(start, shown, wanted).picture
-    expected = (torch.cat([batch.person, batch.person[:2]]) - returned).abs().mean()
+    expected = (torch.cat([batch.person, batch.person[:2], batch.person[:1]]) - returned).abs().mean()
     torch.testing.assert_close(terms["loss/generator/cycle"], expected)
 
 
@@ -238,7 +238,8 @@ def test_a_way_back_begins_without_traces_once_the_masks_are_learnt():
     start, either = starts[-1], torch.maximum(mine.mask, theirs.mask)
     torch.testing.assert_close(start[:2], transplanted(batch.person, mine.painted, mine.mask)[:2])
     torch.testing.assert_close(start[2:4], transplanted(batch.person, batch.wearer, either)[2:])
-    assert torch.equal(start[4:], patched(batch.person, batch.patch)[:2]) and not start.requires_grad
+    assert torch.equal(start[4:6], patched(batch.person, batch.patch)[:2]) and not start.requires_grad
+    assert torch.equal(start[6:], batch.person[:1])
 
 
 def test_a_wearer_wears_the_wanted_garment():
