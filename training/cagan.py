@@ -32,8 +32,9 @@ BATCH = 32  # pairs measured at once
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PairData:
-    """Pairs whose pictures decode, with their pixels; `masks` of what is worn, for tests where every pair has one.
+    """Pairs whose pictures decode, with their pixels.
 
+    masks: of what is worn; to learn from an empty one where it is not known, to measure by where every pair has one.
     shown: what `truths` learn from. groups: int64 [n], the place of each pair's group among the config's.
     """
 

@@ -213,8 +213,7 @@ def shipped() -> CAGANConfig:
 
     Where the right picture is known, D is not needed to say what to paint, but against blur: all else weighs more; nor
     are masks needed, which know of the worn garment alone. With origins it is soon learnt where a garment's places are
-    looked up, and it may be bent sharply, as at a shoulder.
-    Batches and steps are for a GPU: eight minutes had so many.
+    looked up, and it may be bent sharply, as at a shoulder. Batches and steps are for a GPU: eight minutes had so many.
     """
     return replace(
         demo(),

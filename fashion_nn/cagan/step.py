@@ -41,16 +41,15 @@ class Shown:
 class CAGANData:
     """Pair i is persons[i], who wears garments[i]; both uint8 [n, 3, H, W] by index.
 
-    groups: int64 [n], of each garment among the config's `groups`; None where there is one kind alone.
+    groups: int64 [n], of each garment among the config's `groups`; None where there is one kind alone. Of masks an
+    empty one is not known.
     """
 
     persons: steps.Pictures
     garments: steps.Pictures
     groups: np.ndarray | None = None
     shown: Shown | None = None  # for a config with `truths`
-    masks: steps.Pictures | None = (
-        None  # uint8 [n, 1, H, W], of the garments worn, for `segmented_weight`; empty: unknown
-    )
+    masks: steps.Pictures | None = None  # uint8 [n, 1, H, W], of the garments worn, for `segmented_weight`
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,7 @@ class GeneratorObjective(nn.Module):
         self.judge = steps.Frozen(discriminator)
 
     def forward(self, batch: Batch, share: float = 1.0) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Also gives the fittings' pictures [B, 3, H, W], as given, for D.
+        """The total, the terms, and the fittings' pictures [B, 3, H, W] without a gradient, for D.
 
         share: of the terms that reward and punish a fitting, which `warm_up` lets in by and by.
         """
