@@ -74,7 +74,7 @@ class AdversarialStep:
         """One update of D on its objective's inputs; returns the terms, detached."""
         total, terms = self.on_discriminator(*inputs)
         steps.optimiser_step(self.discriminator_optimiser, total)
-        return detached(terms)
+        return _detached(terms)
 
     def update_generator(self, *inputs: Any) -> tuple[Any, ...]:
         """One update of G, which counts as a step; returns the terms, detached, and what else its objective returns."""
@@ -82,7 +82,7 @@ class AdversarialStep:
         steps.optimiser_step(self.generator_optimiser, total)
         self.average.update(self.generator, self.updates)
         self.updates += 1
-        return detached(terms), *rest
+        return _detached(terms), *rest
 
     def state(self) -> dict[str, Any]:
         """All that a later `load` needs to go on: weights, the average, both optimisers."""
@@ -96,7 +96,7 @@ class AdversarialStep:
         self.updates = state["updates"]
 
 
-def detached(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _detached(terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The terms without what they were computed from."""
     return {name: value.detach() for name, value in terms.items()}
 

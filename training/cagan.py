@@ -172,17 +172,17 @@ def open_pairs(
         pairs = with_all(origins, pairs, fatal(folder / part / "origins", None, reason))
     lacking = ProblemList(source.on_problem)
     if segmented and not any(pairs.masks):
-        lacking.add(
-            folder / part / "image-mask", None, "no pair has a mask, so that segmented_weight counts for nothing"
-        )
+        reason = "no pair has a mask, so that segmented_weight counts for nothing"
+        lacking.add(folder / part / "image-mask", None, reason)
     found = (*pairs.problems, *lacking.settle())
     table = partial(source.table, height=config.height, width=config.width)
     masked = any(pairs.masks) if segmented else part == "test" and all(pairs.masks)
     tables, masks = opened(table, pairs, shown, placed, masked)
-    broken = np.unique(np.concatenate([each.failed for each in tables]))
+    broken = np.unique(np.concatenate([each.failed for each in tables]))  # a pair whose mask is, learns without
     problems = tuple(problem for each in tables for problem in each.problems)
-    if len(broken) and (source.on_problem == "refuse" or len(broken) == len(pairs)):
-        raise DataError(problems)
+    refused = (*problems, *masks.problems) if segmented and masks else problems
+    if len(broken) == len(pairs) or (refused and source.on_problem == "refuse"):
+        raise DataError(refused)
     if len(broken):
         pairs = pairs.without(broken)
         tables, masks = opened(table, pairs, shown, placed, masked)

@@ -41,8 +41,8 @@ class Shown:
 class CAGANData:
     """Pair i is persons[i], who wears garments[i]; both uint8 [n, 3, H, W] by index.
 
-    groups: int64 [n], of each garment among the config's `groups`; None where there is one kind alone. Of masks an
-    empty one is not known.
+    groups: int64 [n], of each garment among the config's `groups`; None where there is one kind alone. A mask that
+    is empty is not known, and without any `segmented_weight` counts for nothing.
     """
 
     persons: steps.Pictures

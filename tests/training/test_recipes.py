@@ -128,6 +128,10 @@ def test_masks_are_learnt_from_where_they_are_known(data: Path, tmp_path: Path, 
     for reason in (f"{second.stem}.png", f"no mask for {others[0].name}"):
         assert any(reason in each for each in told)
     assert which.open(source_of(folder, settings), configs.named(which.configs, "debug")).train.masks is None
+    for each in others:
+        Image.new("L", (48, 64), 255).save(masks / f"{each.stem}.png")
+    with pytest.raises(DataError, match=rf"{second.stem}\.png"):
+        which.open(replace(source_of(folder, settings), on_problem="refuse"), config)
     step = which.build(config, found, torch.device("cpu"))
     assert all(torch.isfinite(value) for value in step(step.draw(0)).values())
 
