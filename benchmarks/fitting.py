@@ -54,7 +54,8 @@ def networks(config: CAGANConfig, device: torch.device) -> tuple[Fit, Fit]:
 
 def of_network(plain: Fit, served: Fit, config: CAGANConfig, size: int, device: torch.device, runs: int) -> report.Row:
     """Pictures a second of one pass over `size` of them."""
-    inputs = [torch.rand(size, 3, config.height, config.width, device=device) * 2 - 1 for _ in range(3)]
+    times = (1, 1, config.detail)
+    inputs = [torch.rand(size, 3, k * config.height, k * config.width, device=device) * 2 - 1 for k in times]
 
     @torch.inference_mode()
     def of(network: Fit) -> float:
@@ -71,7 +72,7 @@ def of_fitting(plain: Fit, served: Fit, config: CAGANConfig, device: torch.devic
 
     def fitted(fitter: Fitter, company: int) -> None:
         jobs = [
-            Job(person=fitter.seen(person), worn=fitter.seen(garment), wanted=fitter.seen(garment))
+            Job(person=fitter.seen(person), worn=fitter.seen(garment), wanted=fitter.wanted(garment))
             for _ in range(company)
         ]
         for painted in fitter.paint(jobs):

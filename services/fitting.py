@@ -36,7 +36,7 @@ Box = tuple[int, int, int, int]  # left, upper, right, lower
 class Job:
     """What the generator sees: each [3, H, W] in [-1, 1]; where to paint [1, H, W] in [0, 1], if somebody says.
 
-    group: of the wanted garment, its place among the config's.
+    wanted: `detail` times as large. group: of the wanted garment, its place among the config's.
     """
 
     person: Tensor
@@ -76,8 +76,11 @@ class Fitter:
 
     def seen(self, image: Image.Image) -> Tensor:
         """A picture as the generator sees it: letterboxed on white to its size, [3, H, W] in [-1, 1]."""
-        boxed = pictures.letterbox(image, height=self.config.height, width=self.config.width)
-        return pictures.normalise(pictures.to_pixels(boxed))
+        return boxed(image, *self.size)
+
+    def wanted(self, image: Image.Image) -> Tensor:
+        """A garment that is to be put on, as the generator sees it: the same, `detail` times as large."""
+        return boxed(image, *(self.config.detail * side for side in self.size))
 
     def worn(self, image: Image.Image | None) -> Tensor:
         """The worn garment, or the blank white that the generator learnt for one that is not known.
@@ -99,8 +102,9 @@ class Fitter:
             return None
         if self.config.given_mask == "refused":
             raise bad_input("mask", "given", "left out, since this release's network finds its own")
-        boxed = pictures.letterbox(image.convert("L"), height=self.config.height, width=self.config.width, background=0)
-        return torch.from_numpy(pictures.to_pixels(boxed)).float() / 255
+        height, width = self.size
+        mask = pictures.letterbox(image.convert("L"), height=height, width=width, background=0)
+        return torch.from_numpy(pictures.to_pixels(mask)).float() / 255
 
     def group(self, name: str | None) -> int:
         """The place of a group of garments among those that the network tells apart.
@@ -147,10 +151,15 @@ class Fitter:
 
     def probe(self) -> None:
         """One forward pass. Raises RuntimeError where it does not stay finite."""
-        blank = torch.ones(3, *self.size)
-        (painted,) = self.paint([Job(person=blank, worn=blank, wanted=blank)])
+        blank = Image.new("RGB", self.size[::-1], pictures.WHITE)
+        (painted,) = self.paint([Job(person=self.seen(blank), worn=self.worn(blank), wanted=self.wanted(blank))])
         if isinstance(painted, Unexpected):
             raise RuntimeError(f"release {self.release.id}: {painted}")
+
+
+def boxed(image: Image.Image, height: int, width: int) -> Tensor:
+    """A picture letterboxed on white: [3, height, width] in [-1, 1]."""
+    return pictures.normalise(pictures.to_pixels(pictures.letterbox(image, height=height, width=width)))
 
 
 def paste(person: Image.Image, painted: Painted, garment: Image.Image | None = None) -> tuple[Image.Image, Image.Image]:

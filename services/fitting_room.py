@@ -71,7 +71,7 @@ class FittingRoom(ReleaseDeployment[Fitter]):
     async def _fitted(
         self, fitter: Fitter, opened: Opened, garment: Image.Image, format: str, place: Tensor | None = None
     ) -> tuple[FittedPicture, Work]:
-        wanted, seen_ms = await self.on_pictures(fitter.seen, garment)
+        wanted, seen_ms = await self.on_pictures(fitter.wanted, garment)
         job = Job(person=opened.seen, worn=opened.worn, wanted=wanted, mask=place, group=opened.group)
         painted, compute_ms = await self.worked(self._pass((fitter, job)))
         if isinstance(painted, ServiceError):

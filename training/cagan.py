@@ -1,7 +1,7 @@
 """Train the try-on network: `python -m training.cagan --config demo --data URL --run NAME`."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -175,9 +175,8 @@ def open_pairs(
         reason = "no pair has a mask, so that segmented_weight counts for nothing"
         lacking.add(folder / part / "image-mask", None, reason)
     found = (*pairs.problems, *lacking.settle())
-    table = partial(source.table, height=config.height, width=config.width)
     masked = any(pairs.masks) if segmented else part == "test" and all(pairs.masks)
-    tables, masks = opened(table, pairs, shown, placed, masked)
+    tables, masks = opened(source, pairs, config, shown, placed, masked)
     broken = np.unique(np.concatenate([each.failed for each in tables]))  # a pair whose mask is, learns without
     problems = tuple(problem for each in tables for problem in each.problems)
     refused = (*problems, *masks.problems) if segmented and masks else problems
@@ -185,7 +184,7 @@ def open_pairs(
         raise DataError(refused)
     if len(broken):
         pairs = pairs.without(broken)
-        tables, masks = opened(table, pairs, shown, placed, masked)
+        tables, masks = opened(source, pairs, config, shown, placed, masked)
     found = (*found, *problems, *(masks.problems if masks else ()))
     groups = [config.groups.index(group) for group in pairs.groups] if config.groups else [0] * len(pairs)
     return PairData(
@@ -217,17 +216,19 @@ def with_all(known: Sequence[object | None], pairs: Pairs, otherwise: DataError)
 
 
 def opened(
-    table: Callable[..., PictureTable], pairs: Pairs, shown: bool, placed: bool, masked: bool
+    source: Source, pairs: Pairs, config: CAGANConfig, shown: bool, placed: bool, masked: bool
 ) -> tuple[list[PictureTable], PictureTable | None]:
     """Persons, garments and, where asked, wanted garments, truths and their origins; and masks, empty for who has none.
 
-    Origins name places in a picture, which a border would move.
+    Garments are `detail` times as large. Origins name places in a picture, which a border would move.
     """
+    table = partial(source.table, height=config.height, width=config.width)
+    finer = partial(source.table, height=config.detail * config.height, width=config.detail * config.width)
     masks = table(pairs.masks, channels=1) if masked else None
-    tables = [table(pairs.persons), table(pairs.garments)]
+    tables = [table(pairs.persons), finer(pairs.garments)]
     if shown:
         wanted, truths = [truth.wanted for truth in pairs.truths], [truth.picture for truth in pairs.truths]
-        tables += [table(wanted, whole=placed), table(truths, whole=placed)]
+        tables += [finer(wanted, whole=placed), table(truths, whole=placed)]
     if placed:
         tables.append(table([truth.origins for truth in pairs.truths], whole=True))
     return tables, masks

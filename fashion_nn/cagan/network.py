@@ -20,7 +20,7 @@ from fashion_nn import colour
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.layers import InstanceNorm
 from fashion_nn.cagan.matching import Cut, Match
-from fashion_nn.cagan.warp import Bend, Placement, bent, corrected, doubled, placed
+from fashion_nn.cagan.warp import Bend, Placement, bent, carried, corrected, doubled, placed
 from fashion_nn.upsampling import resize_convolution
 
 COPIES = 6  # channels of each intermediate layer that repeat the inputs
@@ -122,6 +122,8 @@ class Generator(nn.Module):
     At 128×96 and width 64: 9×128×96 → 64×64×48 → 128×32×24 → 256×16×12 → 512×8×6 → 512×16×12 → 256×32×24 →
     128×64×48 → 4×128×96. Instance normalisation in all layers but the first and the last.
 
+    The garments may be k times as large: what is carried is then taken from all of it (see `warp.carried`).
+
     group: int64 [N], of the wanted garments among the config's `groups` where there are several. given: a mask
     [N, 1, H, W] in [0, 1] from elsewhere, which `given_mask` says how to use.
     """
@@ -162,7 +164,7 @@ class Generator(nn.Module):
         dtype = next(self.parameters()).dtype  # bfloat16 where the network was cast for serving
         seen = [
             (colour.scaled_lab(each) if self.lab else each).to(dtype, memory_format=torch.channels_last)
-            for each in (person, worn, wanted)
+            for each in (person, shrunk(worn, person), shrunk(wanted, person))
         ]
         code = None if self.description is None else self.description(seen[2], group)
         inputs, features, skips = torch.cat(seen[:2], 1), torch.cat(seen, 1), []
@@ -209,14 +211,14 @@ class Generator(nn.Module):
     def _composed(
         self, last: Tensor, person: Tensor, wanted: Tensor, flow: Tensor | None, given: Tensor | None
     ) -> Fitting:
-        mask, painted, carried, share = self._masked(last[:, :1], given), last[:, 1:4].tanh(), None, None
+        mask, painted, cloth, share = self._masked(last[:, :1], given), last[:, 1:4].tanh(), None, None
         if self.lab:
             painted = colour.from_scaled_lab(painted)
         if flow is not None:
             flow = corrected(flow, last[:, 5:])
-            carried, share = bent(wanted, flow), last[:, 4:5].sigmoid()
-            painted = share * carried + (1 - share) * painted
-        return Fitting(mask * painted + (1 - mask) * person, mask, painted, flow, carried, share)
+            cloth, share = carried(wanted, flow), last[:, 4:5].sigmoid()
+            painted = share * cloth + (1 - share) * painted
+        return Fitting(mask * painted + (1 - mask) * person, mask, painted, flow, cloth, share)
 
     def _masked(self, logits: Tensor, given: Tensor | None) -> Tensor:
         if given is None:
@@ -248,11 +250,18 @@ class Discriminator(nn.Module):
                 spectral_norm(layer)
 
     def forward(self, person: Tensor, garment: Tensor) -> Tensor:
-        seen = [colour.scaled_lab(each) if self.lab else each for each in (person, garment)]
+        seen = [colour.scaled_lab(each) if self.lab else each for each in (person, shrunk(garment, person))]
         inputs = features = torch.cat(seen, 1).contiguous(memory_format=torch.channels_last)
         for layer in self.down:
             features = layer(features, inputs)
         return self.last(features)
+
+
+def shrunk(garment: Tensor, person: Tensor) -> Tensor:
+    """A garment's picture at the size of the person's, as the convolutions see both."""
+    if garment.shape[2:] == person.shape[2:]:
+        return garment
+    return F.interpolate(garment, size=person.shape[2:], mode="area")
 
 
 def doubling(inputs: int, outputs: int, upsampling: str, *, last: bool = False) -> nn.Module:

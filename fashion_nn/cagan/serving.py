@@ -1,18 +1,20 @@
 """A trained generator as it serves: frozen, in the dtype that its processor computes in, channels last.
 
-Instance normalisation depends on the picture at hand, so there is nothing to fold into the convolutions.
+Instance normalisation depends on the picture at hand, so there is nothing to fold into the convolutions but what comes
+before some of them: pixels that are repeated first.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fashion_nn import steps
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Fitting, Generator
 from fashion_nn.graphs import captured
+from fashion_nn.upsampling import in_one
 
 PASSES = (1, 2, 4, 8, 16)  # pictures that a captured pass has room for
 
@@ -21,9 +23,19 @@ Fit = Callable[..., Fitting]  # as Generator.forward
 
 def for_serving(generator: Generator, config: CAGANConfig, device: torch.device) -> Fit:
     """`generator` itself, made ready on `device`. It takes and gives float32, and computes as `precision` says."""
+    _fold(generator)
     dtype = steps.autocast_dtype(config.precision, device) or torch.float32
     ready = generator.eval().requires_grad_(False).to(device, dtype, memory_format=torch.channels_last)
     return Graphs(ready, config, device) if device.type == "cuda" else ready
+
+
+def _fold(network: nn.Module) -> None:
+    """Every resize convolution within, in one."""
+    for name, part in network.named_children():
+        if isinstance(part, nn.Sequential) and isinstance(part[0], nn.Upsample):
+            setattr(network, name, in_one(part))
+        else:
+            _fold(part)
 
 
 class Graphs:
@@ -35,7 +47,8 @@ class Graphs:
     @torch.inference_mode()
     def __init__(self, generator: Generator, config: CAGANConfig, device: torch.device) -> None:
         self.generator, self.needs_group = generator, len(config.groups) > 1
-        self.seen = torch.ones(3, PASSES[-1], 3, config.height, config.width, device=device)
+        sizes = [(k * config.height, k * config.width) for k in (1, 1, config.detail)]  # of person, worn and wanted
+        self.seen = [torch.ones(PASSES[-1], 3, *size, device=device) for size in sizes]
         self.group = torch.zeros(PASSES[-1], dtype=torch.int64, device=device)
         self._captured: dict[int, tuple[torch.cuda.CUDAGraph, Fitting]] = {}
         pool = None
@@ -58,4 +71,4 @@ class Graphs:
         return Fitting(*(None if part is None else part[:count].clone() for part in fitting))
 
     def _pass(self, size: int) -> Fitting:
-        return self.generator(*self.seen[:, :size], group=self.group[:size])
+        return self.generator(*(each[:size] for each in self.seen), group=self.group[:size])

@@ -10,7 +10,7 @@ from fashion_nn import steps
 from fashion_nn.adversarial import AdversarialStep, initialise
 from fashion_nn.cagan import loss
 from fashion_nn.cagan.config import CAGANConfig
-from fashion_nn.cagan.network import Discriminator, Fitting, Generator
+from fashion_nn.cagan.network import Discriminator, Fitting, Generator, shrunk
 from fashion_nn.cagan.patches import patched, patches
 from fashion_nn.cagan.transplants import transplanted
 from fashion_nn.cagan.variety import varied
@@ -29,7 +29,7 @@ AGAIN = 0.25  # ... and that is also asked for in what they wear already
 class Shown:
     """Person i wears wanted[i] in truths[i], of which origins[i] says where it is in wanted[i] (see `viton.Truth`).
 
-    All uint8 [n, 3, H, W] by index.
+    All uint8 [n, 3, H, W] by index, wanted garments `detail` times as large.
     """
 
     wanted: steps.Pictures
@@ -39,7 +39,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class CAGANData:
-    """Pair i is persons[i], who wears garments[i]; both uint8 [n, 3, H, W] by index.
+    """Pair i is persons[i], who wears garments[i]; both uint8 [n, 3, H, W] by index, garments `detail` times as large.
 
     groups: int64 [n], of each garment among the config's `groups`; None where there is one kind alone. A mask that
     is empty is not known, and without any `segmented_weight` counts for nothing.
@@ -56,6 +56,7 @@ class CAGANData:
 class Batch:
     """person x_i, worn y_i, wanted y_j: [B, 3, H, W]; worn_known [B, 1, 1, 1]: 0 where y_i is hidden from G.
 
+    Both garments are `detail` times as large.
     group: int64 [B], of both garments. patch [B, 4, H, W]: of the wanted garment, to be laid over (see `patches`).
     wearer [B, 3, H, W]: who wears the wanted garment, for `transplants`. truth [B, 3, H, W]: x_i in y_j, for `truths`.
     place [B, 1, H, W] in [0, 1]: where y_i is on x_i, for `segmented_weight`, empty where nobody knows; origins
@@ -231,7 +232,7 @@ class CAGANStep(AdversarialStep):
         if config.variety:
             persons, garments = (person, wearer), (worn, wanted)
             person, worn, wanted, wearer, place = varied(persons, garments, place, config.variety, random)
-        patch = patches(wanted, random) if config.taught else torch.zeros(len(pairs))
+        patch = patches(shrunk(wanted, person), random) if config.taught else torch.zeros(len(pairs))
         known, group = torch.from_numpy(known)[:, None, None, None], torch.from_numpy(self.groups[pairs])
         parts = person, worn, wanted, known, group, patch, wearer, truth, place, origins
         return Batch(*(steps.share(part, rank, replicas) for part in parts))
@@ -265,6 +266,7 @@ class CAGANStep(AdversarialStep):
         wanted, group = normalise(self.data.garments[others]), torch.from_numpy(self.groups[pairs])
         seen, group = [part.to(self.device) for part in (person, worn, wanted)], group.to(self.device)
         fitting = self.average.network(*seen, group=group)
+        worn, wanted = shrunk(worn, person), shrunk(wanted, person)
         mask = fitting.mask.cpu().expand(-1, 3, -1, -1) * 2 - 1
         return torch.stack([person, worn, wanted, mask, fitting.picture.float().cpu()], 1)
 

@@ -76,6 +76,18 @@ def bent(picture: Tensor, flow: Tensor) -> Tensor:
     return taken(picture, places(flow))
 
 
+def carried(garment: Tensor, flow: Tensor) -> Tensor:
+    """A garment's picture [N, C, kh, kw] bent by a flow [N, 2, h, w]: [N, C, h, w], float32.
+
+    Each pixel is the mean of k×k, each taken from its own place: what is k times as fine loses nothing to being moved.
+    """
+    times = garment.shape[2] // flow.shape[2]
+    if times == 1:
+        return bent(garment, flow)
+    fine = F.interpolate(flow, scale_factor=times, mode="bilinear", align_corners=False)
+    return F.avg_pool2d(bent(garment, fine), times)
+
+
 def places(flow: Tensor) -> Tensor:
     """Where a flow takes each pixel from: [N, 2, h, w], across and down, -1 and 1 at the picture's borders."""
     height, width = flow.shape[2:]

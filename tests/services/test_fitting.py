@@ -125,7 +125,7 @@ def test_a_garment_is_laid_on_in_the_detail_of_its_own_picture() -> None:
 
 def test_what_is_not_carried_is_painted_as_without_detail(carrying: Fitter) -> None:
     person, garment = noise(96, 96), Image.new("RGB", (50, 80), "red")
-    job = Job(person=carrying.seen(person), worn=carrying.worn(None), wanted=carrying.seen(garment))
+    job = Job(person=carrying.seen(person), worn=carrying.worn(None), wanted=carrying.wanted(garment))
     (painted,) = carrying.paint([job])
     bare = replace(painted, share=torch.zeros_like(painted.share))
     with_detail, without = (paste(person, bare, each)[0] for each in (garment, None))
@@ -135,7 +135,7 @@ def test_what_is_not_carried_is_painted_as_without_detail(carrying: Fitter) -> N
 @pytest.mark.parametrize("size", [(480, 640), (333, 500), (1600, 1200)])
 def test_a_part_looks_as_it_does_in_the_whole(carrying: Fitter, size: tuple[int, int]) -> None:
     person, garment = noise(*size), noise(200, 300)
-    job = Job(person=carrying.seen(person), worn=carrying.worn(None), wanted=carrying.seen(garment))
+    job = Job(person=carrying.seen(person), worn=carrying.worn(None), wanted=carrying.wanted(garment))
     (painted,) = carrying.paint([job])
     some = torch.zeros_like(painted.mask)
     some[:, 9:21, 10:17] = 1
@@ -159,7 +159,7 @@ def test_a_mask_means_what_it_is_near_to(told: float, meant: int) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (3, 900), (2000, 1500)])
 def test_detail_fits_every_size_of_person(carrying: Fitter, size: tuple[int, int]) -> None:
     person, garment = Image.new("RGB", size, "grey"), noise(200, 300)
-    job = Job(person=carrying.seen(person), worn=carrying.worn(None), wanted=carrying.seen(garment))
+    job = Job(person=carrying.seen(person), worn=carrying.worn(None), wanted=carrying.wanted(garment))
     result, mask = paste(person, carrying.paint([job])[0], garment)
     assert result.size == mask.size == size
 

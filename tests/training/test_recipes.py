@@ -174,6 +174,22 @@ def test_a_fitting_network_goes_on_with_parts_that_it_did_not_have(data: Path, s
     assert all(torch.isfinite(value) for value in step(step.draw(0)).values())
 
 
+@pytest.mark.parametrize("options", [["taught=true", "transplants=true", "variety=0.5"], ["truths=true"]])
+def test_a_fitting_network_takes_garments_as_fine_as_it_is_told(
+    options: list[str], data: Path, settings: Settings
+) -> None:
+    which = recipe.find("cagan")
+    config = configs.override(configs.named(which.configs, "debug"), ["warp=true", "detail=2", *options])
+    found = which.open(source_of(data, settings), config)
+    step = which.build(config, found, torch.device("cpu"))
+    batch = step.draw(0)
+    assert batch.person.shape == batch.truth.shape == batch.wearer.shape == (4, 3, 32, 32)
+    assert batch.worn.shape == batch.wanted.shape == (4, 3, 64, 64)
+    assert all(torch.isfinite(value) for value in step(batch).values())
+    assert step.sample(2).shape == (2, 5, 3, 32, 32)
+    assert set(which.evaluate(step, found)) == {"test/cycle", "test/mask_iou", "test/outside"}
+
+
 def test_the_rows_left_are_the_right_pictures(broken: Path, data: Path, settings: Settings) -> None:
     whole = open_catalogue(source_of(data, settings), size=16)
     rest = open_catalogue(source_of(broken, settings), size=16)

@@ -20,7 +20,7 @@ from cluster.object_store import ObjectStore
 from cluster.settings import Settings
 from fashion_nn import pictures
 from fashion_nn.cagan.config import CAGANConfig
-from fashion_nn.cagan.network import Fitting, Generator
+from fashion_nn.cagan.network import Fitting, Generator, shrunk
 from fashion_nn.cagan.step import others_of
 from fashion_nn.cagan.warp import places as places_of
 from fashion_nn.metrics import fittings as measures
@@ -79,7 +79,7 @@ class FittingFindings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cases:
-    """Test pairs with what is to be put on: uint8 [n, C, H, W]; masks [n, 1, H, W] in [0, 1]."""
+    """Test pairs with what is to be put on: uint8 [n, C, H, W], garments `detail` times as large; masks in [0, 1]."""
 
     persons: Tensor
     worn: Tensor
@@ -207,12 +207,13 @@ def _judged(generator: nn.Module, cases: Cases, rows: slice, device: torch.devic
     put_on = partial(generator, group=cases.group[rows].to(device))
     fitting = put_on(person, worn, wanted)
     back, again = put_on(fitting.picture, wanted, worn), put_on(person, worn, worn)
-    shown = measures.garment_place(wanted), fitting.mask
+    garment = shrunk(wanted, person)
+    likened = garment, measures.garment_place(garment), fitting.picture, fitting.mask
     found = {
         "cycle error": measures.mean_error(back.picture, person) / RANGE,
         "worn again error": measures.mean_error(again.picture, person) / RANGE,
-        "colour distance": measures.colour_distance(wanted, shown[0], fitting.picture, shown[1]),
-        "texture distance": measures.texture_distance(wanted, shown[0], fitting.picture, shown[1]),
+        "colour distance": measures.colour_distance(*likened),
+        "texture distance": measures.texture_distance(*likened),
     }
     if cases.worn_place is not None:
         place = cases.worn_place[rows].to(device)
@@ -265,8 +266,8 @@ def sheet(cases: Cases, judged: Judged, order: np.ndarray, scores: np.ndarray) -
     """Person, worn, wanted, mask, result and, where it is known, the truth."""
     rows, labels = [], []
     for kind, at in chosen(order):
-        tables = (cases.persons, cases.worn, cases.wanted)
-        row = [pictures.to_image(normalise(table[at])) for table in tables]
+        person, worn, wanted = (normalise(table[at, None]) for table in (cases.persons, cases.worn, cases.wanted))
+        row = [pictures.to_image(each[0]) for each in (person, shrunk(worn, person), shrunk(wanted, person))]
         row += [pictures.mask_to_image(judged.masks[at]), pictures.to_image(judged.pictures[at])]
         if cases.truth is not None:
             row.append(pictures.to_image(normalise(cases.truth[at])))

@@ -118,6 +118,17 @@ def test_a_warp_lays_the_garments_own_pixels_where_its_mask_is_sure():
     torch.testing.assert_close(fitting.picture, (wanted + person) / 2)
 
 
+def test_convolutions_see_a_finer_garment_as_large_as_the_person():
+    generator, discriminator = small(warp=True, embedding=4), Discriminator(config.CAGANConfig(**SMALL))
+    (person,), (worn, wanted) = inputs(1, 32, 32), inputs(2, 64, 64)
+    shrunk = [F.avg_pool2d(each, 2) for each in (worn, wanted)]
+    fine, coarse = generator(person, worn, wanted), generator(person, *shrunk)
+    torch.testing.assert_close(fine.mask, coarse.mask)
+    torch.testing.assert_close(fine.flow, coarse.flow)
+    assert (fine.carried - coarse.carried).abs().mean() > 0.01, "what is carried is of the fine one"
+    torch.testing.assert_close(discriminator(person, worn), discriminator(person, shrunk[0]))
+
+
 @pytest.mark.parametrize(("options", "first"), [({"warp": True}, 0), (MATCHED, 2)])
 def test_a_level_of_the_warp_begins_with_the_flow_above_it(options: dict, first: int):
     generator, told, given, matched = small(**options), [], [], []
@@ -223,6 +234,8 @@ def test_spectral_norm_replaces_the_discriminators_instance_norm():
         ("given_mask", "maybe", "given_mask is 'maybe', but must be one of refused, override, prior"),
         ("total_variation_weight", -1.0, "total_variation_weight is -1.0, but must be at least 0"),
         ("penalised_every", 0, "penalised_every is 0, but must be at least 1"),
+        ("detail", 0, "detail is 0, but must lie between 1 and 8"),
+        ("detail", 2, "detail is 2, but warp is False"),
     ],
 )
 def test_a_wrong_option_is_refused(field: str, value: object, complaint: str):
