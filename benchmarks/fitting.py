@@ -1,16 +1,25 @@
 """`python -m benchmarks.fitting [--size …] [--config NAME]`: pictures a second of the try-on network.
 
-network/N     N pictures in one pass, as they are served, against the same pass of the plain network: eager, float32
-fitting/N     all that a fitting is but the decoding of what was sent: pictures made ready, the pass, the garment laid
-              on in detail, both pictures encoded; N requests that share a pass, against the plain network one by one
+network/N           N pictures in one pass, as they are served, against the same pass of the plain network: eager,
+                    float32
+fitting/N           all that a fitting is but the decoding of what was sent: pictures made ready, the pass, the garment
+                    laid on in detail, both pictures encoded. N requests share a pass, while the pictures of as many
+                    others are made ready or encoded, as in a FittingRoom; against the plain network, one by one
+fitting/N/together  the same, against the plain network in the same company
 
-Random weights: what a network paints does not change what it costs. The person and the garment are as large as
-`--pixels` says.
+Random weights: what a network paints does not change what it costs, and where it paints is said by the mask of the top
+that is worn. The person and the garment are drawn, as large as `--pixels` says; as in a replica, networks compute with
+as many threads as OMP_NUM_THREADS says, or one.
 """
 
 import copy
+import os
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from PIL import Image
@@ -21,10 +30,15 @@ from fashion_nn.cagan import config as named
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Generator
 from fashion_nn.cagan.serving import Fit, for_serving
-from services.fitting import Fitter, Job, paste
+from fashion_nn.world.config import demo
+from fashion_nn.world.garments import draw_garment
+from fashion_nn.world.persons import draw_person
+from fashion_nn.world.population import pair
+from services.fitting import Fitter, Job, Painted, paste
 
 PLAIN = "plain: eager, float32"
-SECONDS = 0.5  # of one measurement, at least
+SECONDS = 2.0  # of one measurement, at least
+PICTURE_THREADS = 4  # of a FittingRoom
 
 
 def main() -> None:
@@ -34,6 +48,7 @@ def main() -> None:
     words.add_argument("--company", type=int, default=16, help="requests that share a pass (16)")
     words.add_argument("--pixels", type=int, default=512, help="height of the pictures that are sent (512)")
     options = words.parse_args()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     config = configs.named(named, options.config or options.size)
     device = torch.device(options.device)
     plain, served = networks(config, device)
@@ -41,7 +56,7 @@ def main() -> None:
     rows = []
     for size in options.batches:
         rows.append(of_network(plain, served, config, size, device, options.runs))
-    rows.append(of_fitting(plain, served, config, device, options))
+    rows += of_fitting(plain, served, config, device, options)
     report.emit(report.report("fitting", rows))
 
 
@@ -65,27 +80,72 @@ def of_network(plain: Fit, served: Fit, config: CAGANConfig, size: int, device: 
     return compared(f"network/{size}", values)
 
 
-def of_fitting(plain: Fit, served: Fit, config: CAGANConfig, device: torch.device, options) -> report.Row:
-    """Fittings a second: some in company, and one by one."""
-    width = options.pixels * 3 // 4
-    person, garment = (Image.effect_noise((width, options.pixels), sigma).convert("RGB") for sigma in (40, 80))
+def of_fitting(plain: Fit, served: Fit, config: CAGANConfig, device: torch.device, options) -> list[report.Row]:
+    """Fittings a second in company, against those one by one and those of the plain network in company."""
+    sent, company = drawn(options.pixels), options.company
+    ours, theirs = (Fitter(release=None, generator=each, config=config, device=device) for each in (served, plain))
+    subjects = {
+        "served": lambda: together(ours, sent, company),
+        "plain, one by one": lambda: rate(lambda: encoded(sent, *theirs.paint([ready(theirs, sent)])), device),
+        "plain, together": lambda: together(theirs, sent, company),
+    }
+    values = report.in_turns(subjects, runs=options.runs)
+    return [
+        compared(f"fitting/{company}{name}", {"served": values["served"], "plain": values[against]})
+        for name, against in (("", "plain, one by one"), ("/together", "plain, together"))
+    ]
 
-    def fitted(fitter: Fitter, company: int) -> None:
-        jobs = [
-            Job(person=fitter.seen(person), worn=fitter.seen(garment), wanted=fitter.wanted(garment))
-            for _ in range(company)
-        ]
-        for painted in fitter.paint(jobs):
-            picture, mask = paste(person, painted, garment)
-            pictures.encode(picture)
-            pictures.encode(mask, format="PNG")
 
-    def of(network: Fit, company: int) -> float:
-        fitter = Fitter(release=None, generator=network, config=config, device=device)
-        return company * rate(lambda: fitted(fitter, company), device)
+class Sent(NamedTuple):
+    """What is sent, and where on the person to paint."""
 
-    subjects = {"served": lambda: of(served, options.company), "plain": lambda: of(plain, 1)}
-    return compared(f"fitting/{options.company}", report.in_turns(subjects, runs=options.runs))
+    person: Image.Image
+    worn: Image.Image
+    wanted: Image.Image
+    mask: Image.Image
+
+
+def drawn(height: int) -> Sent:
+    """Somebody of the demo world in a top, and what is to be put on."""
+    this = pair(demo(), "test", 0)
+    person, mask = draw_person(this.person, this.worn, height=height)
+    garments = (draw_garment(each, height=height, width=person.width)[0] for each in (this.worn, this.wanted))
+    return Sent(person, *garments, mask)
+
+
+def ready(fitter: Fitter, sent: Sent) -> Job:
+    """Pictures as the network sees them."""
+    return Job(person=fitter.seen(sent.person), worn=fitter.worn(sent.worn), wanted=fitter.wanted(sent.wanted))
+
+
+def encoded(sent: Sent, painted: Painted) -> None:
+    """What was painted, laid over the person where the mask is, as files."""
+    height, width = painted.mask.shape[1:]
+    small = pictures.letterbox(sent.mask, height=height, width=width, background=0)
+    place = torch.from_numpy(pictures.to_pixels(small)).float() / 255
+    picture, mask = paste(sent.person, replace(painted, mask=place), sent.wanted)
+    pictures.encode(picture)
+    pictures.encode(mask, format="PNG")
+
+
+def together(fitter: Fitter, sent: Sent, company: int) -> float:
+    """Fittings a second, `company` at a time: two companies take turns, so that one's pictures hide behind a pass."""
+    done = [0, 0]
+    networks, until = threading.Lock(), time.perf_counter() + SECONDS
+
+    def keep_on(turn: int) -> None:
+        while time.perf_counter() < until:
+            jobs = list(threads.map(lambda _: ready(fitter, sent), range(company)))
+            with networks:
+                painted = fitter.paint(jobs)
+            list(threads.map(lambda each: encoded(sent, each), painted))
+            done[turn] += company
+
+    with ThreadPoolExecutor(PICTURE_THREADS) as threads:
+        began = time.perf_counter()
+        with ThreadPoolExecutor(2) as turns:
+            list(turns.map(keep_on, range(2)))
+        return sum(done) / (time.perf_counter() - began)
 
 
 def compared(name: str, values: dict[str, list[float]]) -> report.Row:

@@ -93,7 +93,7 @@ def letterbox(
     """The whole picture, scaled to fit `height` x `width` and centred on `background` (white unless told)."""
     scale = min(width / image.width, height / image.height)
     inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    scaled = image.resize(inner, Image.Resampling.LANCZOS, reducing_gap=3.0) if inner != image.size else image
+    scaled = image.resize(inner, Image.Resampling.LANCZOS, reducing_gap=2.0) if inner != image.size else image
     if inner == (width, height):
         return scaled
     white = 255 if image.mode == "L" else WHITE
@@ -113,8 +113,8 @@ def to_pixels(image: Image.Image) -> np.ndarray:
 def to_image(picture: torch.Tensor | np.ndarray) -> Image.Image:
     """Picture [3, H, W] (or [1, H, W]) in [-1, 1], values beyond clipped -> RGB (or greyscale) picture."""
     values = torch.as_tensor(picture).detach().float().cpu()
-    pixels = ((values + 1) * 127.5).clamp(0, 255).round().to(torch.uint8).numpy()
-    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    pixels = (values + 1).mul_(127.5).clamp_(0, 255).round_().to(torch.uint8)
+    return Image.fromarray((pixels[0] if len(pixels) == 1 else pixels.permute(1, 2, 0).contiguous()).numpy())
 
 
 def mask_to_image(mask: torch.Tensor | np.ndarray) -> Image.Image:

@@ -198,14 +198,17 @@ def in_detail(painted: Painted, garment: Image.Image, box: Box, size: tuple[int,
 
     def near_by(column: Tensor, resampling: Image.Resampling = Image.Resampling.BILINEAR) -> Tensor:
         planes = [Image.fromarray(plane.numpy()) for plane in column[:, upper:lower, left:right].contiguous()]
-        return torch.stack([torch.from_numpy(np.array(enlarged(p, (width, height), near, resampling))) for p in planes])
+        found = np.empty((len(planes), near[3] - near[1], near[2] - near[0]), np.float32)
+        for row, plane in zip(found, planes, strict=True):
+            row[:] = enlarged(plane, (width, height), near, resampling)
+        return torch.from_numpy(found)
 
     times = max(1, min(MOST_TIMES, round(height / (lower - upper))))
     seen_height, seen_width = (times * side for side in painted.mask.shape[1:])
     seen = pictures.letterbox(garment, height=seen_height, width=seen_width)
     seen = pictures.normalise(pictures.to_pixels(seen))
-    rest = near_by(painted.painted - painted.share * painted.carried, Image.Resampling.BICUBIC)
-    detailed = rest + near_by(painted.share) * taken(seen[None], near_by(painted.places)[None])[0]
+    detailed = near_by(painted.painted - painted.share * painted.carried, Image.Resampling.BICUBIC)
+    detailed.addcmul_(near_by(painted.share), taken(seen[None], near_by(painted.places)[None])[0])
     within = tuple(side - origin for side, origin in zip(exact, near[:2] * 2, strict=True))
     return pictures.to_image(detailed).resize(extent(part), Image.Resampling.BICUBIC, box=within)
 

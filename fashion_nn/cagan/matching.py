@@ -26,7 +26,7 @@ class Residual(nn.Module):
         self.added = nn.Sequential(convolution[0], InstanceNorm(), nn.ReLU(), convolution[1], InstanceNorm())
 
     def forward(self, features: Tensor) -> Tensor:
-        return F.relu(features + self.added(features))
+        return F.relu_(features + self.added(features))
 
 
 class Cut(nn.Module):

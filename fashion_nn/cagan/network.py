@@ -43,7 +43,7 @@ class Fitting(NamedTuple):
 
 
 class Down(nn.Module):
-    """A stride-2 convolution of which the last six channels are replaced by copies of the inputs [N, 6, H, W].
+    """A stride-2 convolution whose last six channels are instead the inputs, halved from `copies` [N, 6, H, W].
 
     `told` numbers [N, told], where there are any, scale and shift what was learnt.
     """
@@ -54,13 +54,12 @@ class Down(nn.Module):
         self.norm = InstanceNorm() if norm else nn.Identity()
         self.told = nn.Linear(told, 2 * (outputs - COPIES)) if told else None
 
-    def forward(self, features: Tensor, inputs: Tensor, code: Tensor | None = None) -> Tensor:
+    def forward(self, features: Tensor, copies: Tensor, code: Tensor | None = None) -> Tensor:
         learnt = self.norm(self.convolution(features))
         if self.told is not None:
             scale, shift = self.told(code)[..., None, None].chunk(2, 1)
             learnt = learnt * (1 + scale) + shift
-        learnt = F.relu(learnt)
-        return torch.cat([learnt, F.interpolate(inputs, size=learnt.shape[2:], mode="area").to(learnt.dtype)], 1)
+        return torch.cat([F.relu_(learnt), F.avg_pool2d(copies, 2).to(learnt.dtype)], 1)
 
 
 class Up(nn.Module):
@@ -72,7 +71,7 @@ class Up(nn.Module):
         self.norm = InstanceNorm()
 
     def forward(self, features: Tensor, skip: Tensor) -> Tensor:
-        return torch.cat([F.relu(self.norm(self.convolution(features))), skip], 1)
+        return torch.cat([F.relu_(self.norm(self.convolution(features))), skip], 1)
 
 
 class Finish(nn.Module):
@@ -85,8 +84,8 @@ class Finish(nn.Module):
         self.drawn = nn.Conv2d(channels, outputs, 3, padding=1)
 
     def forward(self, features: Tensor, pictures: Tensor) -> Tensor:
-        features = F.relu(self.doubled(features))
-        return self.drawn(F.relu(self.joined(torch.cat([features, pictures], 1))))
+        features = F.relu_(self.doubled(features))
+        return self.drawn(F.relu_(self.joined(torch.cat([features, pictures], 1))))
 
 
 class Description(nn.Module):
@@ -167,9 +166,10 @@ class Generator(nn.Module):
             for each in (person, shrunk(worn, person), shrunk(wanted, person))
         ]
         code = None if self.description is None else self.description(seen[2], group)
-        inputs, features, skips = torch.cat(seen[:2], 1), torch.cat(seen, 1), []
+        copies, features, skips = torch.cat(seen[:2], 1), torch.cat(seen, 1), []
         for layer in self.down:
-            features = layer(features, inputs, code)
+            features = layer(features, copies, code)
+            copies = features[:, -COPIES:]
             skips.append(features)
         placement = None if self.placement is None else self.placement(features)
         garments = self._garments(seen[2])
@@ -251,9 +251,9 @@ class Discriminator(nn.Module):
 
     def forward(self, person: Tensor, garment: Tensor) -> Tensor:
         seen = [colour.scaled_lab(each) if self.lab else each for each in (person, shrunk(garment, person))]
-        inputs = features = torch.cat(seen, 1).contiguous(memory_format=torch.channels_last)
+        features = torch.cat(seen, 1).contiguous(memory_format=torch.channels_last)
         for layer in self.down:
-            features = layer(features, inputs)
+            features = layer(features, features[:, -COPIES:])
         return self.last(features)
 
 

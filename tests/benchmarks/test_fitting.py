@@ -14,5 +14,5 @@ def test_it_prints_its_rows(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setattr(sys, "argv", words)
     main()
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert [row["name"] for row in found["rows"]] == ["network/1", "network/2", "fitting/2"]
+    assert [row["name"] for row in found["rows"]] == ["network/1", "network/2", "fitting/2", "fitting/2/together"]
     assert all(row["value"] > 0 and row["baseline"] == PLAIN and row["ratio"] > 0 for row in found["rows"])
