@@ -35,7 +35,7 @@ def shipped() -> Size:
 
     The same world with more pairs, and with what each wanted garment's pixels come from.
     """
-    world = replace(worlds.demo(), pairs_train=34_500, origins=True)
+    world = replace(worlds.demo(), pairs_train=60_000, pairs_per_person=3, origins=True)
     return replace(demo(), name="shipped", trained=False, world=world)
 
 

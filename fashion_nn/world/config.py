@@ -15,6 +15,7 @@ LIMITS = {
     "interactions_per_shopper": (1, 1000),
     "pairs_train": (0, 1_000_000),
     "pairs_test": (0, 1_000_000),
+    "pairs_per_person": (1, 100),
     "person_height": (32, 1024),
     "full_length": (0, 1),
     "quality": (1, 100),
@@ -33,6 +34,7 @@ class WorldConfig:
     interactions_per_shopper: int = 12  # on average; five at least
     pairs_train: int = 800
     pairs_test: int = 100
+    pairs_per_person: int = 1  # of those to train by: the person in several tops, who wants the next of them each time
     person_height: int = 128  # pixels; persons are 3/4 as wide
     full_length: float = 0.12  # share of persons shown down to their shoes
     quality: int = 94  # of the JPEG pictures
@@ -44,6 +46,9 @@ class WorldConfig:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name}: must lie between {low} and {high}, not {value}")
+        if self.pairs_train % self.pairs_per_person:
+            told = f"a multiple of pairs_per_person, which is {self.pairs_per_person}"
+            raise ValueError(f"pairs_train: must be {told}, not {self.pairs_train}")
 
     @property
     def items(self) -> int:

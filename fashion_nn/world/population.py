@@ -31,8 +31,10 @@ class Pair:
     name: str
     person: Person
     worn: GarmentSpec
+    worn_name: str  # the pair in which its wearer is met first, as below
     wanted: GarmentSpec
-    wanted_name: str  # the pair in which `wanted` is worn
+    wanted_name: str
+    before: str | None  # the pair of this person in which what is worn here is wanted, if there is one
 
 
 def _rng(config: WorldConfig, stream: str, index: int = 0) -> np.random.Generator:
@@ -53,27 +55,42 @@ def item_spec(config: WorldConfig, index: int) -> GarmentSpec:
 
 
 def pair(config: WorldConfig, part: str, index: int) -> Pair:
-    """Pair `index` of "train" or "test". Wanted is the garment of the next pair of the same figure."""
-    following = index + 2 if index + 2 < config.pairs(part) else index % 2
+    """Pair `index` of "train" or "test".
+
+    Wanted is the garment of the next person of the same figure; by a person with several pairs, what they wear in the
+    next one of these: their own garment, that of the next person, and so on.
+    """
+    each = config.pairs_per_person if part == "train" else 1
+    number, turn = divmod(index, each)
+    following, persons = (turn + 1) % each if each > 1 else 1, config.pairs(part) // each
+    worn, wanted = (_further(number, steps, persons) for steps in (turn, following))
     return Pair(
         name=_pair_name(part, index),
-        person=sample_person(_rng(config, part, index), _figure(index), full_length=config.full_length),
-        worn=_worn(config, part, index),
-        wanted=_worn(config, part, following),
-        wanted_name=_pair_name(part, following),
+        person=sample_person(_rng(config, part, number), _figure(number), full_length=config.full_length),
+        worn=_worn(config, part, worn),
+        worn_name=_pair_name(part, each * worn),
+        wanted=_worn(config, part, wanted),
+        wanted_name=_pair_name(part, each * wanted),
+        before=_pair_name(part, index - turn + (turn - 1) % each) if each > 1 else None,
     )
+
+
+def _further(person: int, steps: int, persons: int) -> int:
+    """The person so many steps further among those of the same figure, round and round."""
+    alike = range(person % 2, persons, 2)
+    return alike[(person // 2 + steps) % len(alike)]
 
 
 def _pair_name(part: str, index: int) -> str:
     return f"{part}{index:05d}"
 
 
-def _figure(index: int) -> str:
-    return ("women", "men")[index % 2]
+def _figure(person: int) -> str:
+    return ("women", "men")[person % 2]
 
 
-def _worn(config: WorldConfig, part: str, index: int) -> GarmentSpec:
-    return sample_garment(_rng(config, f"{part}-worn", index), f"{_figure(index)}-tops")
+def _worn(config: WorldConfig, part: str, person: int) -> GarmentSpec:
+    return sample_garment(_rng(config, f"{part}-worn", person), f"{_figure(person)}-tops")
 
 
 def people(config: WorldConfig, looks: np.ndarray) -> tuple[list[Shopper], list[tuple[str, str, int]]]:

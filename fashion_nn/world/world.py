@@ -155,19 +155,25 @@ def _draw_items(site: Site, config: WorldConfig, chunk: range) -> np.ndarray:
 
 
 def _draw_pair(site: Site, config: WorldConfig, part: str, index: int) -> None:
-    this = pair(config, part, index)
+    """Write a person in what they wear, and in what they want, unless another pair shows that; then it is its truth."""
+    this, folder = pair(config, part, index), f"pairs/{part}"
     height, width = config.person_height, round(config.person_height * ASPECT)
-    cloth = f"pairs/{part}/cloth/{this.name}.jpg"
-    if site.has(cloth):  # written last
+    image = f"{folder}/image/{this.name}.jpg"
+    if site.has(image):  # written last
         return
     picture, mask = draw_person(this.person, this.worn, height=height)
-    site.put(f"pairs/{part}/image/{this.name}.jpg", _jpeg(picture, config))
-    site.put(f"pairs/{part}/image-mask/{this.name}.png", _png(mask))
-    truth, _ = draw_person(this.person, this.wanted, height=height)
-    site.put(f"pairs/{part}/truth/{this.name}.jpg", _jpeg(truth, config))
+    site.put(f"{folder}/image-mask/{this.name}.png", _png(mask))
+    name, truth, garment = this.before, picture, this.worn
+    if name is None:
+        name, garment = this.name, this.wanted
+        truth, _ = draw_person(this.person, garment, height=height)
+    site.put(f"{folder}/truth/{name}.jpg", _jpeg(truth, config))
     if config.origins:
-        site.put(f"pairs/{part}/origins/{this.name}.png", _png(draw_origins(this.person, this.wanted, height=height)))
-    site.put(cloth, _jpeg(draw_garment(this.worn, height=height, width=width)[0], config))
+        site.put(f"{folder}/origins/{name}.png", _png(draw_origins(this.person, garment, height=height)))
+    if this.worn_name == this.name:
+        cloth, _ = draw_garment(this.worn, height=height, width=width)
+        site.put(f"{folder}/cloth/{this.name}.jpg", _jpeg(cloth, config))
+    site.put(image, _jpeg(picture, config))
 
 
 def _jpeg(picture: Image.Image, config: WorldConfig) -> bytes:
@@ -196,10 +202,10 @@ def _write_catalogue(site: Site, config: WorldConfig, seen: np.ndarray) -> None:
 
 def _write_pairs(site: Site, config: WorldConfig, part: str) -> None:
     pairs = [pair(config, part, k) for k in range(config.pairs(part))]
-    lines = [f"{one.name}.jpg {one.name}.jpg\n" for one in pairs]
+    lines = [f"{one.name}.jpg {one.worn_name}.jpg\n" for one in pairs]
     site.put(f"pairs/{part}_pairs.txt", "".join(lines).encode())
     _put_csv(site, f"pairs/{part}_labels.csv", [(one.name, "upper", one.worn.cut) for one in pairs])
-    rows = [tuple(f"{n}.jpg" for n in (p.name, p.name, p.wanted_name, p.name)) for p in pairs]
+    rows = [tuple(f"{n}.jpg" for n in (p.name, p.worn_name, p.wanted_name, p.name)) for p in pairs]
     _put_csv(site, f"pairs/{part}_truth.csv", [("person", "worn", "wanted", "truth"), *rows])
 
 

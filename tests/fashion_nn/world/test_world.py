@@ -70,6 +70,28 @@ def test_origins_come_where_they_are_asked_for(tmp_path):
                 assert found.tobytes() == drawn.tobytes()
 
 
+def test_a_person_with_several_pairs_is_drawn_once_in_every_top(tmp_path):
+    """Each pair's picture is the truth of the one before; garments are other persons', and drawn once each."""
+    config = replace(SMALL, pairs_train=18, pairs_per_person=3, origins=True)
+    folder = write_world(tmp_path / "several", config)
+    part = folder / "pairs" / "train"
+    pairs = read_pairs(folder / "pairs", part="train", on_problem="refuse")
+    assert len(pairs) == 18 and len(list((part / "cloth").iterdir())) == 6
+    for place, (worn, truth) in enumerate(zip(pairs.garments, pairs.truths, strict=True)):
+        person = place // 3
+        next_one = 3 * person + (place + 1) % 3
+        assert truth.picture.read() == pairs.persons[next_one].read()
+        assert truth.wanted.origin == pairs.garments[next_one].origin != worn.origin
+        assert int(worn.name.removeprefix("train").removesuffix(".jpg")) == 3 * ((person + 2 * (place % 3)) % 6)
+        this = pair(config, "train", place)
+        assert this.person == pair(config, "train", next_one).person and this.wanted.figure == this.person.figure
+        with Image.open(truth.origins.origin) as found:
+            assert found.tobytes() == draw_origins(this.person, this.wanted, height=config.person_height).tobytes()
+    assert contents(folder / "pairs" / "test") == contents(
+        write_world(tmp_path / "one", replace(config, pairs_per_person=1)) / "pairs" / "test"
+    )
+
+
 @pytest.mark.parametrize("part", ["train", "test"])
 def test_truths_show_the_person_in_the_wanted_garment(small, part):
     truths = rows(small / "pairs" / f"{part}_truth.csv")
@@ -188,3 +210,10 @@ def test_wrong_values_are_named_with_their_limits(field, value):
 
 def test_the_module_offers_the_names_of_its_sizes():
     assert world.demo() == WorldConfig() and world.debug() != world.demo() != world.showcase()
+
+
+def test_pairs_that_would_leave_somebody_short_are_refused():
+    with pytest.raises(ValueError, match="pairs_train: must be a multiple of pairs_per_person, which is 3, not 10"):
+        WorldConfig(pairs_train=10, pairs_per_person=3)
+    with pytest.raises(ValueError, match="pairs_per_person: must lie between 1 and 100, not 0"):
+        WorldConfig(pairs_per_person=0)
