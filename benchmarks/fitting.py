@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from benchmarks import report
 from fashion_nn import configs, pictures
@@ -35,10 +36,10 @@ from fashion_nn.world.garments import draw_garment
 from fashion_nn.world.persons import draw_person
 from fashion_nn.world.population import pair
 from services.fitting import Fitter, Job, Painted, paste
+from services.threads import picture_threads
 
 PLAIN = "plain: eager, float32"
 SECONDS = 2.0  # of one measurement, at least
-PICTURE_THREADS = 4  # of a FittingRoom
 
 
 def main() -> None:
@@ -82,7 +83,7 @@ def of_network(plain: Fit, served: Fit, config: CAGANConfig, size: int, device: 
 
 def of_fitting(plain: Fit, served: Fit, config: CAGANConfig, device: torch.device, options) -> list[report.Row]:
     """Fittings a second in company, against those one by one and those of the plain network in company."""
-    sent, company = drawn(options.pixels), options.company
+    sent, company = drawn(config, options.pixels), options.company
     ours, theirs = (Fitter(release=None, generator=each, config=config, device=device) for each in (served, plain))
     subjects = {
         "served": lambda: together(ours, sent, company),
@@ -97,20 +98,21 @@ def of_fitting(plain: Fit, served: Fit, config: CAGANConfig, device: torch.devic
 
 
 class Sent(NamedTuple):
-    """What is sent, and where on the person to paint."""
+    """What is sent, and where on the person to paint, as the network would say it."""
 
     person: Image.Image
     worn: Image.Image
     wanted: Image.Image
-    mask: Image.Image
+    mask: Tensor
 
 
-def drawn(height: int) -> Sent:
+def drawn(config: CAGANConfig, pixels: int) -> Sent:
     """Somebody of the demo world in a top, and what is to be put on."""
     this = pair(demo(), "test", 0)
-    person, mask = draw_person(this.person, this.worn, height=height)
-    garments = (draw_garment(each, height=height, width=person.width)[0] for each in (this.worn, this.wanted))
-    return Sent(person, *garments, mask)
+    person, mask = draw_person(this.person, this.worn, height=pixels)
+    garments = (draw_garment(each, height=pixels, width=person.width)[0] for each in (this.worn, this.wanted))
+    small = pictures.letterbox(mask, height=config.height, width=config.width, background=0)
+    return Sent(person, *garments, torch.from_numpy(pictures.to_pixels(small)).float() / 255)
 
 
 def ready(fitter: Fitter, sent: Sent) -> Job:
@@ -120,32 +122,28 @@ def ready(fitter: Fitter, sent: Sent) -> Job:
 
 def encoded(sent: Sent, painted: Painted) -> None:
     """What was painted, laid over the person where the mask is, as files."""
-    height, width = painted.mask.shape[1:]
-    small = pictures.letterbox(sent.mask, height=height, width=width, background=0)
-    place = torch.from_numpy(pictures.to_pixels(small)).float() / 255
-    picture, mask = paste(sent.person, replace(painted, mask=place), sent.wanted)
+    picture, mask = paste(sent.person, replace(painted, mask=sent.mask), sent.wanted)
     pictures.encode(picture)
     pictures.encode(mask, format="PNG")
 
 
 def together(fitter: Fitter, sent: Sent, company: int) -> float:
     """Fittings a second, `company` at a time: two companies take turns, so that one's pictures hide behind a pass."""
-    done = [0, 0]
-    networks, until = threading.Lock(), time.perf_counter() + SECONDS
+    finished: list[float] = []
+    networks = threading.Lock()
 
-    def keep_on(turn: int) -> None:
+    def keep_on(until: float) -> None:
         while time.perf_counter() < until:
             jobs = list(threads.map(lambda _: ready(fitter, sent), range(company)))
             with networks:
                 painted = fitter.paint(jobs)
             list(threads.map(lambda each: encoded(sent, each), painted))
-            done[turn] += company
+            finished.append(time.perf_counter())
 
-    with ThreadPoolExecutor(PICTURE_THREADS) as threads:
-        began = time.perf_counter()
-        with ThreadPoolExecutor(2) as turns:
-            list(turns.map(keep_on, range(2)))
-        return sum(done) / (time.perf_counter() - began)
+    with picture_threads() as threads, ThreadPoolExecutor(2) as turns:
+        fitter.paint([ready(fitter, sent)] * company)
+        list(turns.map(keep_on, 2 * [time.perf_counter() + 2 * SECONDS]))
+    return company * (len(finished) - 1) / (finished[-1] - finished[0])
 
 
 def compared(name: str, values: dict[str, list[float]]) -> report.Row:

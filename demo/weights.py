@@ -92,7 +92,8 @@ def rounded(network: str, part: str, weights: Mapping[str, Tensor]) -> dict[str,
 def bring(store: ObjectStore, data: str, world: WorldConfig, folder: Path = FOLDER) -> dict[str, str]:
     """Lay the networks into a bucket as finished runs on `data`; {network: run}. Raises OtherWorld, StoreError."""
     known = json.loads((folder / "world.json").read_text())
-    more = {name: known[name] for name in ("pairs_train", "pairs_per_person", "origins")}  # make the same world, and more of it
+    pairs = ("pairs_train", "pairs_per_person", "origins")  # make the same world, and more of it
+    more = {name: known[name] for name in pairs}
     if known != world.stamp() | more:
         raise OtherWorld("the networks that come along know another world: train them on this one (TRAIN=1)")
     for network, run in names().items():

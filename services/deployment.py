@@ -22,6 +22,7 @@ from services.errors import NoRelease, ServiceError, Unexpected
 from services.meters import Meters, Reading, Teller
 from services.release_loader import Release, Shelf
 from services.replies import Reply
+from services.threads import network_thread, picture_threads
 from services.traces import replica_traces
 
 
@@ -50,8 +51,7 @@ class ReleaseDeployment(Generic[Loaded]):
         self.releases = ReleaseStore(open_store(self.settings.bucket_url, self.settings))
         self.logger = logging.getLogger(LOGGER)
         self.logger.addFilter(Refusals())
-        self._networks = ThreadPoolExecutor(1, thread_name_prefix="networks")
-        self._pictures = ThreadPoolExecutor(4, thread_name_prefix="pictures")
+        self._networks, self._pictures = network_thread(), picture_threads()
         self._following: asyncio.Task[None] | None = None
         self.meters, self.traces = Meters(), replica_traces()
         self.pending = 0  # pieces of work that wait for the networks, or are in them

@@ -183,7 +183,7 @@ class Generator(nn.Module):
             last = self.last(features, torch.cat([*seen, *carried], 1))
         else:
             last = self.last(features)
-        return self._composed(last.float(), person, wanted, flow, given)
+        return self._composed(last.float().contiguous(), person, wanted, flow, given)
 
     def _garments(self, wanted: Tensor) -> dict[str, Tensor]:
         """The wanted garment as each level of the warp carries it."""
