@@ -1,7 +1,7 @@
 """A trained generator as it serves: frozen, in the dtype that its processor computes in, channels last.
 
-Instance normalisation depends on the picture at hand, so there is nothing to fold into the convolutions but what comes
-before some of them: pixels that are repeated first.
+Instance normalisation depends on the picture at hand, so that nothing is folded into convolutions but what comes before
+some of them: pixels that are repeated.
 """
 
 from bisect import bisect_left
@@ -14,7 +14,7 @@ from fashion_nn import steps
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.network import Fitting, Generator
 from fashion_nn.graphs import captured
-from fashion_nn.upsampling import in_one
+from fashion_nn.upsampling import Phases
 
 PASSES = (1, 2, 4, 8, 16)  # pictures that a captured pass has room for
 
@@ -23,19 +23,19 @@ Fit = Callable[..., Fitting]  # as Generator.forward
 
 def for_serving(generator: Generator, config: CAGANConfig, device: torch.device) -> Fit:
     """`generator` itself, made ready on `device`. It takes and gives float32, and computes as `precision` says."""
-    _fold(generator)
+    _in_phases(generator)
     dtype = steps.autocast_dtype(config.precision, device) or torch.float32
     ready = generator.eval().requires_grad_(False).to(device, dtype, memory_format=torch.channels_last)
     return Graphs(ready, config, device) if device.type == "cuda" else ready
 
 
-def _fold(network: nn.Module) -> None:
-    """Every resize convolution within, in one."""
+def _in_phases(network: nn.Module) -> None:
+    """Every resize convolution within."""
     for name, part in network.named_children():
         if isinstance(part, nn.Sequential) and isinstance(part[0], nn.Upsample):
-            setattr(network, name, in_one(part))
+            setattr(network, name, Phases(part))
         else:
-            _fold(part)
+            _in_phases(part)
 
 
 class Graphs:

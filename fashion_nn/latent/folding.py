@@ -19,7 +19,6 @@ from fashion_nn.cgan import modern
 from fashion_nn.cgan.network import LEAK, Discriminator, Generator
 from fashion_nn.dvbpr.network import Look, placed
 from fashion_nn.latent.objective import Networks
-from fashion_nn.upsampling import in_one
 
 
 def folded(networks: Networks, *, dtype: torch.dtype = torch.float32) -> Networks:
@@ -135,8 +134,26 @@ def _folded_layers(layers: list[nn.Module]) -> list[nn.Module]:
             before = made.pop()
             made.append(fuse_conv_bn_eval(before, layer, transpose=isinstance(before, nn.ConvTranspose2d)))
         else:
-            made.append(in_one(layer) if isinstance(layer, nn.Sequential) else layer)
+            made.append(_resize_convolution_in_one(layer) if isinstance(layer, nn.Sequential) else layer)
     return made
+
+
+def _resize_convolution_in_one(layer: nn.Sequential) -> nn.Module:
+    """Pixels repeated s times and then a 3×3 convolution: a transposed convolution of stride s.
+
+    Its kernel is the convolution's, flipped, spread over the s×s copies of a pixel: 4×4 with padding 1 for s = 2.
+    """
+    upsample, convolution = layer
+    stride = int(upsample.scale_factor)
+    if stride == 1:
+        return convolution
+    spread = convolution.weight.new_ones(1, 1, stride, stride)
+    outputs, inputs = convolution.weight.shape[:2]
+    flipped = convolution.weight.flip(2, 3).reshape(outputs * inputs, 1, 3, 3)
+    kernel = F.conv2d(flipped, spread, padding=stride - 1).reshape(outputs, inputs, stride + 2, stride + 2)
+    made = nn.ConvTranspose2d(inputs, outputs, stride + 2, stride=stride, padding=1)
+    made.weight.data, made.bias.data = kernel.transpose(0, 1).contiguous(), convolution.bias.data
+    return made.eval()
 
 
 @torch.no_grad()
