@@ -25,6 +25,17 @@ def free_port() -> int:
     raise OSError(f"{len(tried)} ports from {ports.start} to {ports.stop - 1} were tried, and all are in use")
 
 
+def agent_ports(metrics: int | None = None) -> list[str]:
+    """Options of `ray start`: where a node's agents listen, each at a free port; `metrics` is where it tells those.
+
+    A raylet whose agents are to choose waits a quarter of a minute to be told what they chose, and then dies, which on
+    a busy machine is too short (Ray 2.60; ray-project/ray, issue 65983).
+    """
+    names = ("dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent", "metrics-export")
+    ports = [free_port() for _ in names[:-1]] + [metrics or free_port()]
+    return [f"--{name}-port={port}" for name, port in zip(names, ports, strict=True)]
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -26,7 +26,7 @@ from typing import Any
 from urllib.error import URLError
 
 from cluster.companion import Companion
-from cluster.ports import free_port
+from cluster.ports import agent_ports, free_port
 from cluster.settings import Settings
 
 _READY_TIMEOUT_S = 180.0
@@ -266,8 +266,7 @@ def _ray_start(settings: Settings, temp_dir: str, dashboard_port: int) -> list[s
         "--port=0",
         "--dashboard-host=127.0.0.1",
         f"--dashboard-port={dashboard_port}",
-        "--dashboard-agent-listen-port=0",
-        *([] if settings.metrics_port is None else [f"--metrics-export-port={settings.metrics_port}"]),
+        *agent_ports(settings.metrics_port),
         f"--num-cpus={settings.ray_cpus}",
         f"--object-store-memory={settings.ray_object_store_bytes}",
         f"--temp-dir={temp_dir}",

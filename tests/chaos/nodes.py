@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import report
-from cluster.ports import free_port
+from cluster.ports import agent_ports, free_port
 from cluster.ray_runtime import STEADY
 from tests.chaos.redis import Redis
 from tests.processes import descendants, title
@@ -31,7 +31,7 @@ BEHIND_HAPROXY = {
 }  # as in production, but for the last two
 CONNECTED = """
 from cluster.settings import Settings
-from cluster.ports import free_port
+from cluster.ports import agent_ports, free_port
 from cluster.ray_runtime import connected
 with connected(Settings(), log_to_driver=False):
     from ray import serve
@@ -177,9 +177,9 @@ def running(
     known |= BEHIND_HAPROXY if ingress == "haproxy" else {}
     known["RAY_SERVE_WORKER_PROXY_HTTP_PORT"] = str(http_port)  # nobody is to ask the head, as in Kubernetes
     ray = [str(Path(sys.executable).parent / "ray"), "start", "--block", "--disable-usage-stats"]
-    ray += [f"--object-store-memory={100 * 2**20}", "--node-ip-address=127.0.0.1", "--dashboard-agent-listen-port=0"]
+    ray += [f"--object-store-memory={100 * 2**20}", "--node-ip-address=127.0.0.1"]
     ray += ["--min-worker-port=0", "--max-worker-port=0"]
-    first = [*ray, "--head", f"--port={address.rpartition(':')[2]}", f"--num-cpus={HEAD_CPUS}"]
+    first = [*ray, *agent_ports(), "--head", f"--port={address.rpartition(':')[2]}", f"--num-cpus={HEAD_CPUS}"]
     first += [f"--temp-dir={folder}/r", "--include-dashboard=false"]
     kept = {}
     if redis is not None:
@@ -189,7 +189,10 @@ def running(
     own = [known | (haproxy_of(folder) if ingress == "haproxy" else {}) for _ in range(1 + workers)]
     cluster = Cluster(
         Node("head", first, {**own[0], **kept}, folder / "head.log", folder / "r" / "ray_current_cluster"),
-        tuple(Node(f"worker-{at}", other, each, folder / f"{at}.log") for at, each in enumerate(own[1:])),
+        tuple(
+            Node(f"worker-{at}", [*other, *agent_ports()], each, folder / f"{at}.log")
+            for at, each in enumerate(own[1:])
+        ),
         {**known, "ATELIER_RAY_ADDRESS": address},
         PROXIES[ingress],
     )

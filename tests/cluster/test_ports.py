@@ -7,6 +7,8 @@ import pytest
 
 from cluster import ports
 
+AGENTS = ("dashboard-agent-listen", "dashboard-agent-grpc", "runtime-env-agent", "metrics-export")
+
 
 def test_a_free_port_is_none_that_the_kernel_gives_to_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     handed_out = tmp_path / "range"
@@ -24,3 +26,9 @@ def test_one_that_is_listened_on_is_not_free(monkeypatch: pytest.MonkeyPatch, tm
     assert ports.free_port() == own
     with socket.create_server(("127.0.0.1", own)), pytest.raises(OSError, match="in use"):
         ports.free_port()
+
+
+def test_every_agent_of_a_node_has_a_port_of_its_own() -> None:
+    options = dict(option.split("=") for option in ports.agent_ports())
+    assert list(options) == [f"--{name}-port" for name in AGENTS] and len(set(options.values())) == len(AGENTS)
+    assert ports.agent_ports(metrics=8080)[-1] == "--metrics-export-port=8080"

@@ -12,6 +12,7 @@ from ray import serve
 from ray.cluster_utils import Cluster
 
 from cluster.leaving import leave, replicas_on
+from cluster.ports import free_port
 
 
 @serve.deployment(num_replicas=1, ray_actor_options={"num_cpus": 1}, graceful_shutdown_timeout_s=30)
@@ -21,16 +22,24 @@ class Slow:
         return ray.get_runtime_context().get_node_id()
 
 
+PORTS = ("metrics_export_port", "metrics_agent_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+
+
+def node() -> dict[str, int]:
+    """What all nodes have alike, and the ports of its agents (see `cluster.ports.agent_ports`)."""
+    return {"object_store_memory": 80 * 2**20} | {name: free_port() for name in PORTS}
+
+
 def main() -> None:
-    head = {"num_cpus": 0, "object_store_memory": 80 * 2**20, "include_dashboard": False}
-    nodes = Cluster(initialize_head=True, head_node_args=head)
-    first = nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    head = {"num_cpus": 0, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args=head | node())
+    first = nodes.add_node(num_cpus=1, **node())
     ray.init(address=nodes.address, log_to_driver=False)
     serve.start(proxy_location="Disabled")
     handle = serve.run(Slow.bind(), name="slow", route_prefix=None)
     before = handle.remote().result(timeout_s=60)
     print("the cluster is up", flush=True)
-    nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    nodes.add_node(num_cpus=1, **node())
     answers: list[str] = []
     errors: list[str] = []
     done = threading.Event()
