@@ -204,9 +204,7 @@ def in_detail(painted: Painted, garment: Image.Image, box: Box, size: tuple[int,
         return torch.from_numpy(found)
 
     times = max(1, min(MOST_TIMES, round(height / (lower - upper))))
-    seen_height, seen_width = (times * side for side in painted.mask.shape[1:])
-    seen = pictures.letterbox(garment, height=seen_height, width=seen_width)
-    seen = pictures.normalise(pictures.to_pixels(seen))
+    seen = boxed(garment, *(times * side for side in painted.mask.shape[1:]))
     detailed = near_by(painted.painted - painted.share * painted.carried, Image.Resampling.BICUBIC)
     detailed.addcmul_(near_by(painted.share), taken(seen[None], near_by(painted.places)[None])[0])
     within = tuple(side - origin for side, origin in zip(exact, near[:2] * 2, strict=True))

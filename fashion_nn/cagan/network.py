@@ -20,7 +20,7 @@ from fashion_nn import colour
 from fashion_nn.cagan.config import CAGANConfig
 from fashion_nn.cagan.layers import InstanceNorm
 from fashion_nn.cagan.matching import Cut, Match
-from fashion_nn.cagan.warp import Bend, Placement, bent, carried, corrected, doubled, placed
+from fashion_nn.cagan.warp import Bend, Placement, bent, corrected, doubled, finely_bent, placed
 from fashion_nn.upsampling import resize_convolution
 
 COPIES = 6  # channels of each intermediate layer that repeat the inputs
@@ -121,7 +121,7 @@ class Generator(nn.Module):
     At 128×96 and width 64: 9×128×96 → 64×64×48 → 128×32×24 → 256×16×12 → 512×8×6 → 512×16×12 → 256×32×24 →
     128×64×48 → 4×128×96. Instance normalisation in all layers but the first and the last.
 
-    The garments may be k times as large: what is carried is then taken from all of it (see `warp.carried`).
+    The garments may be k times as large: what is carried is then taken from all of it (see `warp.finely_bent`).
 
     group: int64 [N], of the wanted garments among the config's `groups` where there are several. given: a mask
     [N, 1, H, W] in [0, 1] from elsewhere, which `given_mask` says how to use.
@@ -211,14 +211,14 @@ class Generator(nn.Module):
     def _composed(
         self, last: Tensor, person: Tensor, wanted: Tensor, flow: Tensor | None, given: Tensor | None
     ) -> Fitting:
-        mask, painted, cloth, share = self._masked(last[:, :1], given), last[:, 1:4].tanh(), None, None
+        mask, painted, carried, share = self._masked(last[:, :1], given), last[:, 1:4].tanh(), None, None
         if self.lab:
             painted = colour.from_scaled_lab(painted)
         if flow is not None:
             flow = corrected(flow, last[:, 5:])
-            cloth, share = carried(wanted, flow), last[:, 4:5].sigmoid()
-            painted = share * cloth + (1 - share) * painted
-        return Fitting(mask * painted + (1 - mask) * person, mask, painted, flow, cloth, share)
+            carried, share = finely_bent(wanted, flow), last[:, 4:5].sigmoid()
+            painted = share * carried + (1 - share) * painted
+        return Fitting(mask * painted + (1 - mask) * person, mask, painted, flow, carried, share)
 
     def _masked(self, logits: Tensor, given: Tensor | None) -> Tensor:
         if given is None:

@@ -76,7 +76,7 @@ def bent(picture: Tensor, flow: Tensor) -> Tensor:
     return taken(picture, places(flow))
 
 
-def carried(garment: Tensor, flow: Tensor) -> Tensor:
+def finely_bent(garment: Tensor, flow: Tensor) -> Tensor:
     """A garment's picture [N, C, kh, kw] bent by a flow [N, 2, h, w]: [N, C, h, w], float32.
 
     Each pixel is the mean of k×k, each taken from its own place: what is k times as fine loses nothing to being moved.

@@ -6,9 +6,9 @@ from fashion_nn.cagan.warp import (
     Bend,
     Placement,
     bent,
-    carried,
     corrected,
     doubled,
+    finely_bent,
     folding,
     placed,
     places,
@@ -118,9 +118,9 @@ def test_of_a_finer_garment_each_pixel_is_the_mean_of_what_it_covers() -> None:
     fine[..., 5:7] = 1  # half of one pixel and half of the next
     half = corrected(still(), torch.tensor([0.5, 0.0])[:, None, None] + still())
     coarse = F.avg_pool2d(fine, 2)
-    torch.testing.assert_close(carried(fine, still()), coarse)
-    torch.testing.assert_close(carried(coarse, half), bent(coarse, half))
-    moved = carried(fine, half)[0, 0, 0]
+    torch.testing.assert_close(finely_bent(fine, still()), coarse)
+    torch.testing.assert_close(finely_bent(coarse, half), bent(coarse, half))
+    moved = finely_bent(fine, half)[0, 0, 0]
     assert moved.tolist() == pytest.approx([0, 0, 1, 0, 0, 0], abs=1e-5)
     assert bent(coarse, half)[0, 0, 0].tolist() == pytest.approx([0, 0.25, 0.5, 0.25, 0, 0], abs=1e-5)
 
