@@ -95,12 +95,12 @@ def test_what_was_learnt_on_a_gpu_goes_on_elsewhere(built: Built):
 
 @pytest.mark.parametrize("count", [1, 3, PASSES[-1] + 1])
 @pytest.mark.parametrize("precision", ["fp32", "auto"])
-@pytest.mark.parametrize("config", [CAGAN, MATCHED], ids=["placed", "matched"])
+@pytest.mark.parametrize("config", [CAGAN, MATCHED, replace(MATCHED, detail=2)], ids=["placed", "matched", "finer"])
 def test_a_fitting_is_the_same(config: CAGANConfig, precision: str, count: int):
     torch.manual_seed(0)
     config = replace(config, precision=precision)
     plain = Generator(config).eval().requires_grad_(False)
-    inputs = [torch.rand(count, 3, 32, 32) * 2 - 1 for _ in range(3)]
+    inputs = [torch.rand(count, 3, times * 32, times * 32) * 2 - 1 for times in (1, 1, config.detail)]
     expected = plain(*inputs)
     found = for_serving(copy.deepcopy(plain), config, GPU)(*(each.to(GPU) for each in inputs))
     most, mean = (1e-4, 1e-5) if precision == "fp32" else (0.15, 0.01)  # random pictures have edges everywhere
