@@ -219,12 +219,14 @@ def shipped() -> CAGANConfig:
 
     Where the right picture is known, D is not needed to say what to paint, but against blur: all else weighs more; nor
     are masks needed, which know of the worn garment alone. With origins it is soon learnt where a garment's places are
-    looked up, and it may be bent sharply, as at a shoulder. Batches and steps are for a GPU: eight minutes had so many.
+    looked up, and it may be bent sharply, as at a shoulder. More pairs are needed than steps: tens of thousands.
     """
     return replace(
         demo(),
         placement=False,
         matched=True,
+        detail=2,
+        finish=48,
         truths=True,
         taught=False,
         transplants=False,
@@ -237,11 +239,10 @@ def shipped() -> CAGANConfig:
         roughness_weight=0.1,
         origins_weight=1.0,
         saturation_weight=0.006,
-        warm_up=1_500,
-        batch_size=64,
-        steps=14_227,
-        generator_rate=8e-4,
-        discriminator_rate=5e-4,
+        batch_size=32,
+        steps=10_715,
+        generator_rate=7e-4,
+        discriminator_rate=4.2e-4,
     )
 
 
