@@ -79,7 +79,7 @@ def segmented(mask: Tensor, place: Tensor) -> Tensor:
 
 def structure(person: Tensor, returned: Tensor) -> Tensor:
     """1 − SSIM: outlines and folds, however faint, count as much as colours do (Zhao et al., 2017)."""
-    return 1 - ssim(person, returned).mean().float()
+    return 1 - ssim(person, returned, dtype=torch.float32).mean()
 
 
 def texture(person: Tensor, carried: Tensor, mask: Tensor) -> Tensor:

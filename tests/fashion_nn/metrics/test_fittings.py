@@ -72,6 +72,19 @@ def test_ssim_of_an_inverted_pattern_is_nearly_minus_one():
     assert ssim(board, -board).item() == pytest.approx(luminance * structure, rel=1e-5)
 
 
+def test_ssim_for_training_is_nearly_as_exact_even_where_the_rest_is_in_bfloat16():
+    random = torch.Generator().manual_seed(1)
+    picture = torch.rand(2, 3, 24, 16, generator=random) * 0.02 + 0.9  # faint, so that variances are small differences
+    other = (picture + torch.rand(picture.shape, generator=random) * 0.01).requires_grad_()
+    exact = ssim(picture, other)
+    with torch.autocast("cpu", torch.bfloat16):
+        fast = ssim(picture, other, dtype=torch.float32)
+    assert fast.dtype == torch.float32
+    assert fast.tolist() == pytest.approx(exact.tolist(), abs=1e-4)
+    expected, gradient = (torch.autograd.grad(each.sum(), other)[0] for each in (exact, fast))
+    assert (gradient - expected).abs().max() < 1e-3 * expected.abs().max()
+
+
 def test_ssim_inside_a_mask_looks_at_the_windows_centred_in_it():
     first, second = flat(0.5, size=21).clone(), flat(0.5, size=21).clone()
     second[..., :10] = -0.5  # the left part differs
