@@ -194,8 +194,13 @@ class Averages:
 
 
 def ahead(draw: Callable[[int], Batch], numbers: range) -> Iterator[tuple[int, Batch]]:
-    """(number, draw(number)) in order, the next one drawn in a thread while the last one is worked on."""
-    with ThreadPoolExecutor(1, thread_name_prefix="draw") as pool:
+    """(number, draw(number)) in order, the next one drawn in a thread while the last one is worked on.
+
+    PyTorch gives a thread as many more as the step's has, and with more than there are processors OpenMP puts all of
+    them to sleep between any two operations: a step by two threads took a third longer. So this one works alone.
+    """
+    alone = {"initializer": torch.set_num_threads, "initargs": (1,)}
+    with ThreadPoolExecutor(1, thread_name_prefix="draw", **alone) as pool:
         coming = pool.submit(draw, numbers[0]) if numbers else None
         for number in numbers:
             batch = coming.result()
