@@ -123,6 +123,13 @@ def publish(
     encoder: Annotated[str | None, typer.Option(metavar="RUN", help="the encoder's, where there is one")] = None,
     bank: Annotated[int, typer.Option(metavar="N", help="codes a category of the seed bank; 0: none")] = 4096,
     bank_tastes: Annotated[int, typer.Option(metavar="N", help="typical tastes for which it is climbed")] = 64,
+    fits: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CATEGORY[=GROUP]",
+            help="that the fitting room has learnt to put on, as which of its groups; once for each, or all",
+        ),
+    ] = None,
     by: Annotated[str | None, typer.Option(help="who publishes; you")] = None,
     why: Annotated[str, typer.Option(help="kept in the history")] = "",
 ) -> None:
@@ -139,6 +146,7 @@ def publish(
             cagan,
             encoder_run=encoder,
             bank=publishing.bank_of(bank, bank_tastes),
+            fits=publishing.fits_of(fits or []),
             by=by,
             why=why,
             listen=listen,

@@ -71,14 +71,15 @@ class ReleaseStore:
         by: str | None = None,
         why: str = "",
         categories: Sequence[str] = (),
+        fits: Mapping[str, str | None] | None = None,
         code: str | None = None,
         promote: bool = True,
     ) -> str:
         """Upload a release, record it as the one that serves unless told not to, and return its id.
 
-        `files` maps names within the release to local files. `configs`, `metrics`, `data`, `runs` and
-        `categories` (index = class of the generator) are kept as given, as JSON. `code` is the version of
-        the code, the git commit by default.
+        `files` maps names within the release to local files. `configs`, `metrics`, `data`, `runs`, `categories`
+        (index = class of the generator) and `fits` (those of them that are put on a person, each with its group if it
+        has one; None for all) are kept as given, as JSON. `code` is the version of the code, the git commit by default.
         """
         contents = {_checked_name(name): _describe(path) for name, path in files.items()}
         made = datetime.now(UTC)
@@ -87,6 +88,7 @@ class ReleaseStore:
             "by": by or _user(),
             "code": code or code_version(),
             "categories": list(categories),
+            "fits": fits,
             "configs": configs,
             "metrics": metrics,
             "data": data,

@@ -25,9 +25,10 @@ from demo.sizes import Size
 from demo.standing import check_port, serving, standing, wait_to_be_interrupted
 from demo.tour import CALLERS, guide, last_sheets
 from demo.trainings import Trainings, made_of
-from demo.visit import Visit
+from demo.visit import DRESSED_IN, Visit
 from demo.visitors import World
 from fashion_nn.world.config import WorldConfig
+from fashion_nn.world.specs import CATEGORIES
 from fashion_nn.world.world import is_world, write_world
 from training.progress import by_quarters
 
@@ -162,6 +163,7 @@ class Demonstration:
                 self.settings,
                 **{f"{network}_run": run for network, run in names.items()},
                 bank=size.bank,
+                fits={category: None for category in CATEGORIES if category.endswith(DRESSED_IN)},
                 by="demo",
                 why=f"the {size.name} demonstration",
                 listen=by_quarters(partial(self.progress.line, prefix="bank"), BANKED),

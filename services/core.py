@@ -228,6 +228,7 @@ class Core:
         return messages.ReleaseAnswer(
             deployments=await self.deployments(),
             categories=list(reply.categories),
+            fits=list(reply.fits),
             items=reply.items,
             record=reply.record,
             shoppers=reply.shoppers,
@@ -338,9 +339,9 @@ class Core:
         self, request: messages.FittingRequest, until: float, release: str | None
     ) -> Awaitable[replies.Offers]:
         if request.source == "recommend":
-            return self.recommender.recommend.remote(request.recommendation(), release=release)
+            return self.recommender.recommend.remote(request.recommendation(), to_fit=True, release=release)
         taste = self.recommender.taste.remote(request.shopper, release=release)
-        return self.designer.design.remote(request.design(), taste, until=until)
+        return self.designer.design.remote(request.design(), taste, to_fit=True, until=until)
 
     def _item_of(self, picture: messages.PictureInput | None, release: str | None) -> Awaitable[replies.Offers] | None:
         """The catalogue's entry on its way to the deployment that needs its picture."""

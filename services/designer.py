@@ -50,14 +50,23 @@ class Designer(ReleaseDeployment[Studio]):
 
     @called
     async def design(
-        self, request: DesignRequest, taste: Taste, *, until: float | None = None, watcher: Watcher | None = None
+        self,
+        request: DesignRequest,
+        taste: Taste,
+        *,
+        to_fit: bool = False,
+        until: float | None = None,
+        watcher: Watcher | None = None,
     ) -> Offers:
         """The best k designs, kept; the best so far where time is up. Raises BadInput, Overloaded, TurningRelease.
 
-        until: seconds since the epoch, when the caller stops waiting, where that is sooner than the settings have it.
+        to_fit: refused where the fitting room does not put such things on. until: seconds since the epoch, when the
+        caller stops waiting, where that is sooner than the settings have it.
         """
         deadline = self._deadline(until)
         studio = self.shelf.of(taste.release)
+        if to_fit:
+            studio.release.check_fits(request.category, "category")
         plan, _ = await self.on_pictures(studio.design, request, torch.from_numpy(taste.vector))
         found, compute_ms = await self._carried_out(studio, plan, deadline, watcher)
         offers, encode_ms = await self._told([found], request.category, taste.release, keep=True)
@@ -223,7 +232,7 @@ class Designer(ReleaseDeployment[Studio]):
     ) -> Tensor:
         if record is not None:
             return studio.target(self.incoming.stored(record.picture))
-        return studio.target(self.incoming.named(picture, "picture", item))
+        return studio.target(self.incoming.named(picture, "picture", item).image)
 
     async def _told(
         self, found: Sequence[Ascended], category: str, release: str, *, keep: bool, scored: bool = True

@@ -93,25 +93,24 @@ class Fitter:
             raise bad_input("worn", None, "given, since this release was not trained to do without it")
         return torch.ones(3, *self.size)
 
-    def place(self, image: Image.Image | None) -> Tensor | None:
+    def place(self, image: Image.Image) -> Tensor:
         """Where a mask that was sent, white on black, says to paint: [1, H, W] in [0, 1].
 
         Raises BadInput where the release's network takes no mask.
         """
-        if image is None:
-            return None
         if self.config.given_mask == "refused":
             raise bad_input("mask", "given", "left out, since this release's network finds its own")
         height, width = self.size
         mask = pictures.letterbox(image.convert("L"), height=height, width=width, background=0)
         return torch.from_numpy(pictures.to_pixels(mask)).float() / 255
 
-    def group(self, name: str | None) -> int:
-        """The place of a group of garments among those that the network tells apart.
+    def group(self, name: str | None, category: str | None) -> int:
+        """The place of a group of garments among those that the network tells apart: the one named, or the category's.
 
-        Raises BadInput for another one, and where none is named though there are several.
+        Raises BadInput for another one, and where neither says though there are several.
         """
         known = self.config.groups
+        name = name or (None if category is None else self.release.fits[category])
         if name in known:
             return known.index(name)
         if name is None and len(known) < 2:

@@ -14,20 +14,28 @@ from services.deployment import ReleaseDeployment, called
 from services.devices import replica_device
 from services.errors import ServiceError
 from services.fitting import Fitter, Job, Painted, load_fitter, paste
-from services.incoming import incoming
-from services.messages import FittingRequest, TryOnRequest, Upload
-from services.replies import FittedPicture, Fittings, LoosePicture, Offers, Work
+from services.incoming import Named, incoming
+from services.messages import FittingRequest, PictureInput, TryOnRequest, Upload
+from services.replies import FittedPicture, Fittings, LoosePicture, Offer, Offers, Work
 
 MAX_JOBS_PER_PASS = PASSES[-1]
 WAIT_S = 0.01  # for company
 
 
-class Opened(NamedTuple):
-    """The person's picture as sent and as the network sees it, the worn garment, and the group of the wanted ones."""
+class Person(NamedTuple):
+    """The picture as sent and as the network sees it, the worn garment, and where to paint if somebody says."""
 
     image: Image.Image
     seen: Tensor
     worn: Tensor
+    place: Tensor | None = None
+
+
+class Garment(NamedTuple):
+    """A wanted one's picture as it is kept and as the network sees it, and its group."""
+
+    image: Image.Image
+    seen: Tensor
     group: int
 
 
@@ -48,11 +56,12 @@ class FittingRoom(ReleaseDeployment[Fitter]):
         release: which one to use, here as below; None for the one that serves.
         """
         release, fitter = self.shelf.chosen(release)
-        opened, opened_ms = await self.on_pictures(self._opened, fitter, request, worn)
-        garment, garment_ms = await self.on_pictures(self.incoming.named, request.wanted, "wanted", wanted)
-        place, place_ms = await self.on_pictures(self._place, fitter, request.mask, opened.image)
-        fitted, work = await self._fitted(fitter, opened, garment, request.format, place)
-        work += Work(encode_ms=opened_ms + garment_ms + place_ms)
+        (person, person_ms), (garment, garment_ms) = await asyncio.gather(
+            self.on_pictures(self._person, fitter, request, worn, request.mask),
+            self.on_pictures(self._garment, fitter, request, wanted),
+        )
+        fitted, work = await self._fitted(fitter, person, garment, request.format)
+        work += Work(encode_ms=max(person_ms, garment_ms))
         return Fittings(fitted=(fitted,), release=release, work=work)
 
     @called
@@ -61,23 +70,24 @@ class FittingRoom(ReleaseDeployment[Fitter]):
     ) -> Fittings:
         """One offer after another on a person, in one pass where there is room. Raises as `try_on`."""
         release, fitter = self.shelf.chosen(release)
-        opened, opened_ms = await self.on_pictures(self._opened, fitter, request, worn)
-        keys = [offer.picture.key for offer in offers.offers]
-        garments = await asyncio.gather(*(self.on_pictures(self.incoming.stored, key) for key in keys))
-        done = await asyncio.gather(*(self._fitted(fitter, opened, garment, request.format) for garment, _ in garments))
-        work = sum((work for _, work in done), offers.work + Work(encode_ms=opened_ms + sum(ms for _, ms in garments)))
+        (person, person_ms), *garments = await asyncio.gather(
+            self.on_pictures(self._person, fitter, request, worn),
+            *(self.on_pictures(self._offered, fitter, request, offer) for offer in offers.offers),
+        )
+        done = await asyncio.gather(*(self._fitted(fitter, person, garment, request.format) for garment, _ in garments))
+        opened_ms = max((person_ms, *(ms for _, ms in garments)))
+        work = sum((work for _, work in done), offers.work + Work(encode_ms=opened_ms))
         return Fittings(fitted=tuple(fitted for fitted, _ in done), offers=offers.offers, release=release, work=work)
 
     async def _fitted(
-        self, fitter: Fitter, opened: Opened, garment: Image.Image, format: str, place: Tensor | None = None
+        self, fitter: Fitter, person: Person, garment: Garment, format: str
     ) -> tuple[FittedPicture, Work]:
-        wanted, seen_ms = await self.on_pictures(fitter.wanted, garment)
-        job = Job(person=opened.seen, worn=opened.worn, wanted=wanted, mask=place, group=opened.group)
+        job = Job(person=person.seen, worn=person.worn, wanted=garment.seen, mask=person.place, group=garment.group)
         painted, compute_ms = await self.worked(self._pass((fitter, job)))
         if isinstance(painted, ServiceError):
             raise painted
-        fitted, encode_ms = await self.on_pictures(_encoded, fitter, opened.image, painted, garment, format)
-        return fitted, Work(compute_ms=compute_ms, encode_ms=seen_ms + encode_ms)
+        fitted, encode_ms = await self.on_pictures(_encoded, fitter, person.image, painted, garment.image, format)
+        return fitted, Work(compute_ms=compute_ms, encode_ms=encode_ms)
 
     @serve.batch(max_batch_size=MAX_JOBS_PER_PASS, batch_wait_timeout_s=WAIT_S)
     async def _pass(self, jobs: list[tuple[Fitter, Job]]) -> list[tuple[Painted | ServiceError, float]]:
@@ -85,16 +95,32 @@ class FittingRoom(ReleaseDeployment[Fitter]):
         painted, compute_ms = await self.together_in_networks(_painted, jobs)
         return [(each, compute_ms) for each in painted]
 
-    def _opened(self, fitter: Fitter, request: TryOnRequest | FittingRequest, worn: Offers | None) -> Opened:
+    def _person(
+        self, fitter: Fitter, request: TryOnRequest | FittingRequest, worn: Offers | None, mask: Upload | None = None
+    ) -> Person:
+        """A mask that was sent is stretched over the person's picture."""
         person = self.incoming.upload(request.person.data, "person")
-        worn_image = None if request.worn is None else self.incoming.named(request.worn, "worn", worn)
-        return Opened(person, fitter.seen(person), fitter.worn(worn_image), fitter.group(request.group))
+        place = None if mask is None else fitter.place(self.incoming.upload(mask.data, "mask").resize(person.size))
+        return Person(person, fitter.seen(person), fitter.worn(self._worn(fitter, request.worn, worn)), place)
 
-    def _place(self, fitter: Fitter, mask: Upload | None, person: Image.Image) -> Tensor | None:
-        """The mask that was sent, stretched over the person's picture, as the network sees it."""
-        if mask is None:
-            return None
-        return fitter.place(self.incoming.upload(mask.data, "mask").resize(person.size))
+    def _worn(self, fitter: Fitter, picture: PictureInput | None, item: Offers | None) -> Image.Image | None:
+        return None if picture is None else self._known(fitter, picture, "worn", item).image
+
+    def _garment(self, fitter: Fitter, request: TryOnRequest, item: Offers | None) -> Garment:
+        image, category = self._known(fitter, request.wanted, "wanted", item)
+        return Garment(image, fitter.wanted(image), fitter.group(request.group, category))
+
+    def _offered(self, fitter: Fitter, request: FittingRequest, offer: Offer) -> Garment:
+        fitter.release.check_fits(offer.category, "category")
+        image = self.incoming.stored(offer.picture.key)
+        return Garment(image, fitter.wanted(image), fitter.group(request.group, offer.category))
+
+    def _known(self, fitter: Fitter, picture: PictureInput, field: str, item: Offers | None) -> Named:
+        """What a request names. Raises BadInput where it is known to be nothing that is put on."""
+        named = self.incoming.named(picture, field, item)
+        if named.category is not None:
+            fitter.release.check_fits(named.category, field)
+        return named
 
 
 def _painted(jobs: list[tuple[Fitter, Job]]) -> list[Painted | ServiceError]:

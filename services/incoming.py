@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 
@@ -35,6 +35,13 @@ class DesignRecord:
         return self.picture.rpartition("/")[2].partition(".")[0]
 
 
+class Named(NamedTuple):
+    """A picture that a request names, and its category; None for one that was sent along, which may be anything."""
+
+    image: Image.Image
+    category: str | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incoming:
     """Opens what requests name or bring. Blocking: call it from a thread."""
@@ -62,15 +69,17 @@ class Incoming:
         }
         return pictures.decode(self.cache.get(key), **limits)
 
-    def named(self, picture: PictureInput, field: str, item: Offers | None) -> Image.Image:
-        """The picture that a request names, with the catalogue's entry where it names an item."""
+    def named(self, picture: PictureInput, field: str, item: Offers | None) -> Named:
+        """What a request names, with the catalogue's entry where it names an item. Raises as what it calls."""
         if picture.data is not None:
-            return self.upload(picture.data, field)
+            return Named(self.upload(picture.data, field), None)
         if picture.design_id is not None:
-            return self.stored(self.design(picture.design_id).picture)
+            record = self.design(picture.design_id)
+            return Named(self.stored(record.picture), record.category)
         if item is None:
             raise ValueError(f"{field} names an item, and no entry of the catalogue came along")
-        return self.stored(item.offers[0].picture.key)
+        (offer,) = item.offers
+        return Named(self.stored(offer.picture.key), offer.category)
 
     def design(self, design_id: str) -> DesignRecord:
         """The record of a design. Raises UnknownDesign, StoreError."""

@@ -450,6 +450,7 @@ class ReleaseAnswer(Answer):
 
     deployments: dict[str, str | None]
     categories: list[str]
+    fits: list[str] = Field(description="the categories that are put on a person")
     items: int = Field(description="of the release, with what was put and deleted since")
     record: int = Field(description="the last one of the live catalogue that the replica asked has applied")
     shoppers: int

@@ -105,11 +105,16 @@ class Ranker:
             scores = looks @ self._vector(request.shopper)
         return Scores(scores=tuple(map(float, scores)), release=self.release.id, work=_since(began))
 
-    def recommend(self, request: RecommendRequest) -> Offers:
-        """The best items that the request allows. Raises UnknownShopper, UnknownItem, BadInput (a category)."""
+    def recommend(self, request: RecommendRequest, *, to_fit: bool = False) -> Offers:
+        """The best items that the request allows. Raises UnknownShopper, UnknownItem, BadInput (a category).
+
+        to_fit: of those that the fitting room puts on.
+        """
         began = time.perf_counter()
+        if to_fit and request.category is not None:
+            self.release.check_fits(request.category, "category")
         with self._lock:
-            rows, scores = self.catalogue.best(self._vector(request.shopper), request.k, self._allowed(request))
+            rows, scores = self.catalogue.best(self._vector(request.shopper), request.k, self._allowed(request, to_fit))
             offers = self._offers(rows, scores)
         return Offers(offers=offers, release=self.release.id, work=_since(began))
 
@@ -123,6 +128,7 @@ class Ranker:
         """What there is. record: the last one of the live catalogue that has been applied."""
         return Contents(
             categories=self.release.categories,
+            fits=tuple(self.release.fits),
             items=len(self.catalogue.position),
             record=record,
             shoppers=len(self.shoppers.position),
@@ -172,11 +178,12 @@ class Ranker:
             raise UnknownItem(f"no item {unknown[0]!r} in the catalogue", field=field, value=unknown[0])
         return np.array([self.catalogue.position[item_id] for item_id in item_ids], dtype=np.int64)
 
-    def _allowed(self, request: RecommendRequest) -> NDArray[np.bool_]:
+    def _allowed(self, request: RecommendRequest, to_fit: bool) -> NDArray[np.bool_]:
         allowed = self.catalogue.shown.copy()
         for name, names in (
             ("category", None if request.category is None else [request.category]),
             ("filters.categories", request.filters.categories),
+            ("fits", list(self.release.fits) if to_fit else None),
         ):
             if names is not None:
                 wanted = np.zeros(len(self.release.categories), dtype=bool)

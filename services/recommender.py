@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from functools import partial
 from typing import Any
 
 from ray import serve
@@ -41,9 +42,10 @@ class Recommender(ReleaseDeployment[LiveCatalogue]):
         return (await self.in_networks(self._ranker(release).score, request))[0]
 
     @called
-    async def recommend(self, request: RecommendRequest, *, release: str | None = None) -> Offers:
+    async def recommend(self, request: RecommendRequest, *, to_fit: bool = False, release: str | None = None) -> Offers:
         """See `Ranker.recommend`."""
-        return (await self.in_networks(self._ranker(release).recommend, request))[0]
+        ranked = partial(self._ranker(release).recommend, to_fit=to_fit)
+        return (await self.in_networks(ranked, request))[0]
 
     @called
     async def item(self, item_id: str, *, release: str | None = None) -> Offers:

@@ -29,6 +29,17 @@ class Release:
         """Names of the categories; the position is the class id that the generator knows."""
         return tuple(self.manifest["categories"])
 
+    @property
+    def fits(self) -> dict[str, str | None]:
+        """The categories that its fitting room puts on, each with its group where the network tells groups apart."""
+        told: dict[str, str | None] | None = self.manifest.get("fits")
+        return dict.fromkeys(self.categories) if told is None else told
+
+    def check_fits(self, category: str, field: str) -> None:
+        """Refuse what nobody has taught the fitting room to put on. Raises BadInput, which names what it can."""
+        if category not in self.fits:
+            raise bad_input(field, category, f"of what is put on: {', '.join(self.fits)}")
+
     def class_id(self, category: str, field: str) -> int:
         """The class id of a category. Raises BadInput, which names those there are."""
         if category not in self.categories:

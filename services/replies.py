@@ -176,6 +176,7 @@ class Contents(Reply):
     """What serves: a release, with the live catalogue up to a record."""
 
     categories: tuple[str, ...]
+    fits: tuple[str, ...]
     items: int
     record: int
     shoppers: int

@@ -73,6 +73,7 @@ def publish(
     *,
     encoder_run: str | None = None,
     bank: BankConfig | None = BANK,
+    fits: Mapping[str, str | None] | None = None,
     by: str | None = None,
     why: str = "",
     listen: Listener = lambda done, total: None,
@@ -81,14 +82,16 @@ def publish(
 
     The catalogue is read again where the recommender's run read it, so that its items are those of today; the
     shoppers are those of the run. bank: how large a seed bank, if any; unless the same was computed before, that is
-    done on Ray, and `listen` is told how many of its codes are done. Raises TrainingError naming the run at fault,
-    DataError, StoreError, RayUnavailable.
+    done on Ray, and `listen` is told how many of its codes are done. fits: the categories that are put on, each with
+    its group where the try-on's run tells groups apart; None for all. Raises TrainingError naming the run or the
+    category at fault, DataError, StoreError, RayUnavailable.
     """
     store = open_store(settings.bucket_url, settings)
     names = dict(zip(NEEDED, (dvbpr_run, cgan_run, cagan_run), strict=True))
     names |= {"encoder": encoder_run} if encoder_run else {}
     records = {network: runs.finished(store, run, network) for network, run in names.items()}
     categories = agreed_categories(records)
+    check_fits(fits or {}, categories, records["cagan"])
     trained = {network: load(store, record) for network, record in records.items()}
     check_encoder(trained)
     networks = networks_of(trained)
@@ -105,6 +108,7 @@ def publish(
             data={network: {"url": record.data, **record.counts} for network, record in records.items()},
             runs={network: {"run": record.run, "step": record.step} for network, record in records.items()},
             categories=categories,
+            fits=fits,
             by=by,
             why=why,
         )
@@ -119,6 +123,17 @@ def agreed_categories(records: Mapping[str, RunRecord]) -> list[str]:
             f"run {dvbpr.run!r} knows the categories {', '.join(ours)}, but run {cgan.run!r} {', '.join(theirs)}"
         )
     return ours
+
+
+def check_fits(fits: Mapping[str, str | None], categories: Sequence[str], cagan: RunRecord) -> None:
+    """Refuse to put on what there is none of, or as a group of which the try-on's run knows nothing."""
+    groups: Sequence[str] = cagan.config["groups"]
+    for category, group in fits.items():
+        if category not in categories:
+            raise TrainingError(f"fits: {category} is put on, but must be one of {', '.join(categories)}")
+        if group not in (groups if len(groups) > 1 else (None, *groups)):
+            known = f"one of {', '.join(groups)}" if groups else "left out"
+            raise TrainingError(f"fits: the group of {category} is {group}, but by run {cagan.run!r} must be {known}")
 
 
 def check_encoder(trained: Mapping[str, Trained]) -> None:
@@ -182,6 +197,12 @@ def write_bank(
         bank.save(path)
         kept_banks.keep(store, key, path)
     return {path.name: path}
+
+
+def fits_of(words: Sequence[str]) -> dict[str, str | None] | None:
+    """What `--fits` says: categories, each with =GROUP where groups are told apart; None where it says nothing."""
+    told = (word.partition("=") for word in words)
+    return {category: group or None for category, _, group in told} or None
 
 
 def bank_of(codes: int, tastes: int) -> BankConfig | None:
@@ -312,6 +333,13 @@ def main(argv: list[str] | None = None) -> int:
         metavar="N",
         help=f"typical tastes for which the bank is climbed ({BANK.tastes})",
     )
+    words.add_argument(
+        "--fits",
+        action="append",
+        default=[],
+        metavar="CATEGORY[=GROUP]",
+        help="that the try-on has learnt to put on, as which of its groups; once for each (all categories)",
+    )
     words.add_argument("--by", help="who publishes (the user)")
     words.add_argument("--why", default="", help="kept in the history")
     asked = words.parse_args(argv)
@@ -323,6 +351,7 @@ def main(argv: list[str] | None = None) -> int:
             asked.cagan,
             encoder_run=asked.encoder,
             bank=bank_of(asked.bank, asked.bank_tastes),
+            fits=fits_of(asked.fits),
             by=asked.by,
             why=asked.why,
             listen=by_quarters(partial(print, file=sys.stderr, flush=True), BANKED),

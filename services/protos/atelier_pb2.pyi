@@ -496,7 +496,7 @@ class ItemAnswer(_message.Message):
     def __init__(self, release: _Optional[str] = ..., request_id: _Optional[str] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., item: _Optional[_Union[Item, _Mapping]] = ...) -> None: ...
 
 class ReleaseAnswer(_message.Message):
-    __slots__ = ("release", "request_id", "timings", "deployments", "categories", "items", "record", "shoppers", "configs", "metrics")
+    __slots__ = ("release", "request_id", "timings", "deployments", "categories", "items", "record", "shoppers", "configs", "metrics", "fits")
     class DeploymentsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -514,6 +514,7 @@ class ReleaseAnswer(_message.Message):
     SHOPPERS_FIELD_NUMBER: _ClassVar[int]
     CONFIGS_FIELD_NUMBER: _ClassVar[int]
     METRICS_FIELD_NUMBER: _ClassVar[int]
+    FITS_FIELD_NUMBER: _ClassVar[int]
     release: str
     request_id: str
     timings: Timings
@@ -524,7 +525,8 @@ class ReleaseAnswer(_message.Message):
     shoppers: int
     configs: _struct_pb2.Struct
     metrics: _struct_pb2.Struct
-    def __init__(self, release: _Optional[str] = ..., request_id: _Optional[str] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., deployments: _Optional[_Mapping[str, str]] = ..., categories: _Optional[_Iterable[str]] = ..., items: _Optional[int] = ..., record: _Optional[int] = ..., shoppers: _Optional[int] = ..., configs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., metrics: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+    fits: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, release: _Optional[str] = ..., request_id: _Optional[str] = ..., timings: _Optional[_Union[Timings, _Mapping]] = ..., deployments: _Optional[_Mapping[str, str]] = ..., categories: _Optional[_Iterable[str]] = ..., items: _Optional[int] = ..., record: _Optional[int] = ..., shoppers: _Optional[int] = ..., configs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., metrics: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., fits: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Accepted(_message.Message):
     __slots__ = ()

@@ -81,13 +81,13 @@ def test_an_item_that_changes_its_category_changes_that_part_alone(live: LiveCat
     live.put("same", request(77, "women-tops"), "b")
     before = live.ranker.entry("coat").look
     np.testing.assert_array_equal(live.ranker.entry("same").look[:K], before[:K])
-    assert before[K:].tolist() == [WEIGHT, 0] and live.ranker.entry("same").look[K:].tolist() == [0, WEIGHT]
+    assert before[K:].tolist() == [WEIGHT, 0, 0] and live.ranker.entry("same").look[K:].tolist() == [0, WEIGHT, 0]
     live.put("coat", request(77, "women-tops"), "c")
     live.put("item-00", request(0, "women-tops"), "d")
     for each in (live, opened(published)):
         np.testing.assert_allclose(each.ranker.entry("coat").look[:K], before[:K], rtol=1e-5, atol=1e-6)
         assert each.ranker.entry("coat").look[K:].tolist() == each.ranker.entry("item-00").look[K:].tolist()
-        assert each.ranker.entry("coat").look[K:].tolist() == [0, WEIGHT]
+        assert each.ranker.entry("coat").look[K:].tolist() == [0, WEIGHT, 0]
 
 
 def test_looks_that_are_kept_are_those_of_pictures_alone(

@@ -94,6 +94,20 @@ def test_a_worn_garment_may_be_left_out_only_where_that_was_learnt(settings, fit
     assert caught.value.facts["field"] == "worn"
 
 
+def test_a_garments_group_is_the_one_named_or_that_of_its_category(settings, fitter, tmp_path) -> None:
+    assert fitter.group(None, "men-tops") == fitter.group(None, None) == 0
+    with pytest.raises(BadInput, match="group is upper, but must be left out"):
+        fitter.group("upper", "men-tops")
+    groups, fits = {"groups": ("lower", "upper"), "embedding": 4}, {"men-tops": "upper", "women-tops": "lower"}
+    release = tiny_release.publish(settings, tmp_path, fit=groups, fits=fits, promote=False)
+    several = load_fitter(fetch(settings, release), torch.device("cpu"))
+    found = [several.group(*each) for each in ((None, "men-tops"), (None, "women-tops"), ("lower", "men-tops"))]
+    assert found == [1, 0, 0]
+    for name in (None, "dress"):
+        with pytest.raises(BadInput, match="must be one of lower, upper"):
+            several.group(name, None)
+
+
 def test_broken_networks_are_noticed(settings, release) -> None:
     broken = load_fitter(fetch(settings, release), torch.device("cpu"))
     broken.probe()
@@ -178,7 +192,6 @@ def test_a_mask_that_was_sent_is_where_is_painted_in_whatever_company(carrying: 
 
 
 def test_a_mask_is_refused_where_the_network_takes_none(fitter: Fitter) -> None:
-    assert fitter.place(None) is None
     with pytest.raises(BadInput, match="mask is given, but must be left out") as caught:
         fitter.place(Image.new("L", (8, 8)))
     assert caught.value.facts["field"] == "mask"
@@ -189,13 +202,7 @@ def test_garments_of_several_groups_are_put_on_in_one_pass(settings, fitter, tmp
     several = tiny_release.publish(settings, tmp_path, fit=fit, promote=False)
     telling = load_fitter(fetch(settings, several), torch.device("cpu"))
     telling.probe()
-    upper, lower = (replace(job(telling), group=telling.group(name)) for name in ("upper", "lower"))
+    upper, lower = (replace(job(telling), group=telling.group(name, None)) for name in ("upper", "lower"))
     found = telling.paint([upper, lower, upper])
     torch.testing.assert_close(found[0].mask, found[2].mask)
     assert not torch.equal(found[0].mask, found[1].mask)
-    for name in (None, "hats"):
-        with pytest.raises(BadInput, match="one of upper, lower"):
-            telling.group(name)
-    assert fitter.group(None) == 0
-    with pytest.raises(BadInput, match="group is upper, but must be left out"):
-        fitter.group("upper")

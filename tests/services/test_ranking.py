@@ -9,6 +9,7 @@ from services.item_table import HEADROOM, Entry
 from services.messages import RecommendRequest, ScoreRequest, Shopper
 from services.ranking import Purchases, Ranker, load_ranker
 from services.release_loader import fetch
+from tests.services import tiny_release
 from tests.services.tiny_release import ITEMS
 
 KNOWN = Shopper(user_id="shopper-1")
@@ -56,6 +57,16 @@ def test_categories_and_exclusions_narrow_the_choice(ranker: Ranker) -> None:
     assert recommended(ranker, category="women-tops", filters={"categories": ["men-tops"]}) == []
     left_out = recommended(ranker, filters={"exclude": ["item-04", "gone"]})
     assert "item-04" not in left_out and len(left_out) == ITEMS - 2
+
+
+def test_for_a_fitting_only_what_is_put_on_is_recommended(settings, tmp_path) -> None:
+    release = tiny_release.publish(settings, tmp_path, fits={"men-tops": None}, promote=False)
+    ranker = load_ranker(fetch(settings, release))
+    offers = ranker.recommend(RecommendRequest(shopper=KNOWN, k=100), to_fit=True).offers
+    assert sorted(offer.item_id for offer in offers) == [f"item-{at:02}" for at in range(0, ITEMS, 2)]
+    with pytest.raises(BadInput, match="category is women-tops, but must be of what is put on: men-tops"):
+        ranker.recommend(RecommendRequest(shopper=KNOWN, category="women-tops"), to_fit=True)
+    assert recommended(ranker, category="women-tops")
 
 
 def test_somebody_new_gets_more_of_what_they_like(ranker: Ranker) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cluster.object_store import open_store
 from tests.services.conftest import Served
-from tests.services.tiny_release import CATEGORIES, ITEMS, SHOPPERS
+from tests.services.tiny_release import CATEGORIES, FITS, ITEMS, SHOPPERS
 
 KNOWN = {"user_id": "shopper-0"}
 NEW = {"likes": ["item-02", "item-04"]}
@@ -269,7 +269,7 @@ def test_the_release(served: Served) -> None:
     answer = answered(served.http.get("/v1/release"), served)
     assert answer["deployments"] == dict.fromkeys(("recommender", "designer", "fitting_room"), served.release)
     assert (answer["items"], answer["shoppers"]) == (ITEMS, SHOPPERS)
-    assert answer["categories"] == list(CATEGORIES)
+    assert answer["categories"] == list(CATEGORIES) and answer["fits"] == list(FITS)
     assert set(answer["configs"]) == {"dvbpr", "cgan", "cagan"}
     assert answer["metrics"] == {"auc": 0.5}
 

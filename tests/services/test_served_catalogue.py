@@ -82,6 +82,22 @@ def test_what_is_put_works_like_any_other_item(served: Served, person: bytes) ->
     assert len(answered(served.http.post("/v1/alter", json=request), served)["stages"]) == 1
 
 
+def test_what_the_fitting_room_has_not_learnt_is_not_put_on(served: Served, person: bytes) -> None:
+    put(served, "boot-1", 30, "men-shoes")
+    design = {"shopper": KNOWN, "category": "men-shoes", "k": 1, **QUICK}
+    (designed,) = answered(served.http.post("/v1/design", json=design), served)["designs"]
+    shoes, shirt = ({"item_id": "boot-1"}, {"design_id": designed["design_id"]}), {"item_id": "item-00"}
+    for field, request in [("wanted", {"wanted": shoe}) for shoe in shoes] + [
+        ("worn", {"wanted": shirt, "worn": shoes[0]})
+    ]:
+        problem = refused(served.http.post("/v1/try-on", **form(request, person=person)), 400, "bad-input")
+        assert (problem["field"], problem["value"]) == (field, "men-shoes")
+        assert problem["limit"] == "of what is put on: men-tops, women-tops"
+    request = form({"shopper": {"likes": ["boot-1"]}, "exclude_bought": False, "k": 8}, person=person)
+    fittings = answered(served.http.post("/v1/fitting", **request), served)["fittings"]
+    assert len(fittings) == 8 and "boot-1" not in {each["item"]["item_id"] for each in fittings}
+
+
 def test_an_item_looks_as_if_it_had_been_published(served: Served) -> None:
     put(served, "twin", 15 * 7, "women-tops")
     request = {"shopper": KNOWN, "items": ["twin", "item-07"]}

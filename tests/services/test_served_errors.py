@@ -73,6 +73,8 @@ def test_an_item_that_is_not_known(served: Served) -> None:
         ("alter", {"shopper": KNOWN, "picture": {"item_id": "item-00"}, "category": "hats"}, "category"),
         ("alter", {"shopper": KNOWN, "picture": {"item_id": "item-00"}, "stages": 11}, "stages"),
         ("fitting", {**DESIGN, "person": PERSON, "source": "design", "category": "hats"}, "category"),
+        ("fitting", {**DESIGN, "person": PERSON, "source": "design", "category": "men-shoes"}, "category"),
+        ("fitting", {"shopper": KNOWN, "person": PERSON, "category": "men-shoes"}, "category"),
     ],
 )
 def test_a_value_outside_its_limits_is_named(served: Served, path: str, request_: Any, field: str) -> None:

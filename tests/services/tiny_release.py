@@ -27,9 +27,10 @@ from fashion_nn.dvbpr.fold_in import Usual
 from fashion_nn.latent import Networks, bank
 from fashion_nn.state_files import save_weights
 
-CATEGORIES = ("men-tops", "women-tops")
+CATEGORIES = ("men-tops", "women-tops", "men-shoes")
+FITS = MappingProxyType({"men-tops": None, "women-tops": None})  # what is put on
 WEIGHING = MappingProxyType({"category_weight": 2.0, "pooling": "statistics", "population": True})  # fields of dvbpr
-ITEMS = 24  # item-00 … item-23, in turns of the two categories
+ITEMS = 24  # item-00 … item-23, in turns of the first two categories
 SHOPPERS = 6  # shopper-0 … shopper-5; shopper-n bought item-0n
 
 
@@ -50,6 +51,7 @@ def publish(
     look: Mapping[str, object] = MappingProxyType({}),
     codes: int = 64,
     broken: bool = False,
+    fits: Mapping[str, str | None] = FITS,
     promote: bool = True,
 ) -> str:
     """Publish such a release and return its id. Another seed makes another one.
@@ -84,6 +86,7 @@ def publish(
         data={"made": "for tests"},
         runs={},
         categories=CATEGORIES,
+        fits=dict(fits),
         by="tests",
         why="a tiny one",
         promote=promote,

@@ -26,7 +26,7 @@ from tests.training.finished import RUNS, finish
 from training import runs
 from training.errors import TrainingError
 from training.looks import as_parquet, folder_of
-from training.publish import NEEDED, bank_of, main, publish, turned
+from training.publish import NEEDED, bank_of, fits_of, main, publish, turned
 from training.recipe import Step
 from training.seed_bank import judges
 
@@ -67,6 +67,28 @@ def test_a_release_holds_what_the_runs_learnt(
         {"generator": steps["cgan"].average.network} | {"discriminator": steps["cgan"].discriminator},
     )
     assert_same_weights(folder / "cagan.safetensors", {"": steps["cagan"].average.network})
+
+
+def test_a_release_says_what_is_put_on(steps: dict[str, Step], settings: Settings, store: ObjectStore) -> None:
+    releases = ReleaseStore(store)
+    assert releases.manifest(publish(settings, *THREE, bank=None))["fits"] is None
+    assert releases.manifest(publish(settings, *THREE, bank=None, fits={"tops": None}))["fits"] == {"tops": None}
+    with pytest.raises(TrainingError, match="fits: hats is put on, but must be one of bottoms, shoes, tops"):
+        publish(settings, *THREE, bank=None, fits={"tops": None, "hats": None})
+    with pytest.raises(TrainingError, match="fits: the group of tops is upper, but by run 'cagan-1' must be left out"):
+        publish(settings, *THREE, bank=None, fits={"tops": "upper"})
+    config = runs.read(store, "cagan-1").config
+    changed(store, "cagan-1", config={**config, "groups": ["upper", "lower"]})
+    with pytest.raises(TrainingError, match="the group of tops is None, but by run 'cagan-1' must be one of upper, l"):
+        publish(settings, *THREE, bank=None, fits={"tops": None})
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [([], None), (["tops"], {"tops": None}), (["tops=upper", "skirts=lower"], {"tops": "upper", "skirts": "lower"})],
+)
+def test_what_is_put_on_in_words(words: list[str], expected: dict[str, str | None] | None) -> None:
+    assert fits_of(words) == expected
 
 
 def test_a_release_has_categories_in_its_vectors_and_how_tastes_are_spread(
@@ -257,7 +279,7 @@ def test_the_command_prints_the_id_or_one_line(
 ) -> None:
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
-    words = ["--bank", "0"]
+    words = ["--bank", "0", "--fits", "tops"]
     words += [word for network in NEEDED for word in (f"--{network}", RUNS[network])]
     assert main(words) == 0
     assert capsys.readouterr().out.strip() in ReleaseStore(open_store(settings.bucket_url, settings)).releases()
