@@ -43,7 +43,7 @@ class Fitting(NamedTuple):
 
 
 class Down(nn.Module):
-    """A stride-2 convolution whose last six channels are instead the inputs, halved from `copies` [N, 6, H, W].
+    """A stride-2 convolution whose last six channels are instead `copies` [N, 6, h, w] of the inputs.
 
     `told` numbers [N, told], where there are any, scale and shift what was learnt.
     """
@@ -59,7 +59,7 @@ class Down(nn.Module):
         if self.told is not None:
             scale, shift = self.told(code)[..., None, None].chunk(2, 1)
             learnt = learnt * (1 + scale) + shift
-        return torch.cat([F.relu_(learnt), F.avg_pool2d(copies, 2).to(learnt.dtype)], 1)
+        return torch.cat([F.relu_(learnt), copies.to(learnt.dtype)], 1)
 
 
 class Up(nn.Module):
@@ -85,7 +85,7 @@ class Finish(nn.Module):
 
     def forward(self, features: Tensor, pictures: Tensor) -> Tensor:
         features = F.relu_(self.doubled(features))
-        return self.drawn(F.relu_(self.joined(torch.cat([features, pictures], 1))))
+        return self.drawn(F.relu_(self.joined(torch.cat([features, pictures.to(features.dtype)], 1))))
 
 
 class Description(nn.Module):
@@ -168,8 +168,8 @@ class Generator(nn.Module):
         code = None if self.description is None else self.description(seen[2], group)
         copies, features, skips = torch.cat(seen[:2], 1), torch.cat(seen, 1), []
         for layer in self.down:
+            copies = F.avg_pool2d(copies, 2)
             features = layer(features, copies, code)
-            copies = features[:, -COPIES:]
             skips.append(features)
         placement = None if self.placement is None else self.placement(features)
         garments = self._garments(seen[2])
@@ -251,9 +251,10 @@ class Discriminator(nn.Module):
 
     def forward(self, person: Tensor, garment: Tensor) -> Tensor:
         seen = [colour.scaled_lab(each) if self.lab else each for each in (person, shrunk(garment, person))]
-        features = torch.cat(seen, 1).contiguous(memory_format=torch.channels_last)
+        features = copies = torch.cat(seen, 1).contiguous(memory_format=torch.channels_last)
         for layer in self.down:
-            features = layer(features, features[:, -COPIES:])
+            copies = F.avg_pool2d(copies, 2)
+            features = layer(features, copies)
         return self.last(features)
 
 
