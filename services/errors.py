@@ -165,7 +165,8 @@ def show(value: Any) -> str:
 
 
 def problem(error: ServiceError, *, instance: str, request_id: str) -> dict[str, Any]:
-    """The problem details of RFC 9457 for an error, with its facts as extension members."""
+    """The problem details of RFC 9457 for an error, with its facts as extension members, and when to come back."""
+    again = {} if error.retry_after_s is None else {"retry_after_s": error.retry_after_s}
     return {
         "type": error.type if ":" in error.type else f"urn:atelier:problem:{error.type}",
         "title": error.title,
@@ -173,6 +174,7 @@ def problem(error: ServiceError, *, instance: str, request_id: str) -> dict[str,
         "detail": error.detail,
         "instance": instance,
         "request_id": request_id,
+        **again,
         **error.facts,
     }
 

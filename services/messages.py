@@ -343,7 +343,7 @@ class Score(Message):
 class Design(Message):
     """A generated item. Without an id it was not kept, since it came from a picture sent along."""
 
-    design_id: str | None
+    design_id: str | None = None
     category: str
     score: float | None = Field(None, description="preference score θ·Φ(X), where a shopper was named")
     realism: float = Field(description="what the discriminator says: 1 is real")

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, closing
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -14,6 +16,9 @@ from services import messages
 from services.client.calls import Answer, Call
 from services.client.failures import Failure, NoAnswer, refused
 from services.client.retries import Budget, Patience, Tries
+
+Read = TypeVar("Read")
+Sending = Callable[[Any, float], httpx.Request]  # of a client, within so many seconds
 
 EVENTS = "text/event-stream"
 LATE = "no answer in time"
@@ -25,10 +30,12 @@ class Atelier:
     def __init__(
         self, url: str, *, key: str | None = None, patience: Patience | None = None, verify: Any = True
     ) -> None:
-        """`verify` is httpx's: an SSL context where the service's certificate is of an authority of one's own."""
+        """`verify` is httpx's: an SSL context where certificates, of pictures' URLs too, are of one's own authority."""
         self._patience = patience or Patience()
         self._budget = Budget(self._patience)
-        self._http = httpx.Client(base_url=url, headers=_authorization(key), verify=verify)
+        context = httpx.create_ssl_context(verify=verify)  # one: to read the authorities takes longer than a call
+        self._http = httpx.Client(base_url=url, headers=_authorization(key), verify=context)
+        self._elsewhere = httpx.Client(verify=context)  # the key is not for there
 
     def __enter__(self) -> "Atelier":
         return self
@@ -37,15 +44,15 @@ class Atelier:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._http.close()
+        self._elsewhere.close()
 
     def ask(self, call: Call[Answer], *, timeout_s: float | None = None) -> Answer:
         """What a call comes to, within so many seconds or as many as the client is patient."""
-        response = self._asked(call, self._tries(timeout_s))
-        return _read(response.content, call.answer)
+        return _read(self._tried(self._http, partial(_request, call), _whole, timeout_s), call.answer)
 
     def watch(self, call: Call[Answer], *, timeout_s: float | None = None) -> Iterator[messages.Progress | Answer]:
         """How far a design, an alteration or variations are, and what they come to at last."""
-        response = self._asked(call, self._tries(timeout_s), stream=True)
+        response = self._tried(self._http, partial(_request, call, events=True), _open, timeout_s)
         try:
             yield from (told for event in _events(response.iter_lines()) if (told := _told(event, call)))
         except httpx.TransportError as error:
@@ -57,29 +64,31 @@ class Atelier:
         """The picture of an answer: sent along with it, or fetched from where it says."""
         if picture.data is not None:
             return picture.data
-        response = httpx.get(picture.url or "", timeout=self._patience.timeout_s)  # the key is not for there
-        if response.is_error:
-            raise refused(response.status_code, response.headers, response.content)
-        return response.content
+        return self._tried(self._elsewhere, partial(_fetch, picture), _whole, None)
 
-    def _tries(self, timeout_s: float | None) -> Tries:
-        return Tries(_limited(self._patience, timeout_s), self._budget)
-
-    def _asked(self, call: Call[Any], tries: Tries, *, stream: bool = False) -> httpx.Response:
-        while True:
-            request = _request(self._http, call, tries.left_s, stream)
+    def _tried(
+        self,
+        http: httpx.Client,
+        request: Sending,
+        read: Callable[[httpx.Response, Tries], Read],
+        timeout_s: float | None,
+    ) -> Read:
+        """What is read of the first answer that is no failure."""
+        tries = Tries(_limited(self._patience, timeout_s), self._budget)
+        failure: Failure = NoAnswer(LATE, again=False)
+        while not tries.over:
             try:
-                response = self._http.send(request, stream=stream)
+                response = http.send(request(http, tries.left_s), stream=True)
                 if response.is_success:
-                    return response
-                failure: Failure = refused(response.status_code, response.headers, response.read())
-                response.close()
+                    return read(response, tries)
+                failure = refused(response.status_code, response.headers, _whole(response, tries))
             except httpx.TransportError as error:
                 failure = _lost(error)
             pause_s = tries.pause(failure)
             if pause_s is None:
-                raise failure
+                break
             time.sleep(pause_s)
+        raise failure
 
 
 class AsyncAtelier:
@@ -91,7 +100,9 @@ class AsyncAtelier:
         """See `Atelier`."""
         self._patience = patience or Patience()
         self._budget = Budget(self._patience)
-        self._http = httpx.AsyncClient(base_url=url, headers=_authorization(key), verify=verify)
+        context = httpx.create_ssl_context(verify=verify)
+        self._http = httpx.AsyncClient(base_url=url, headers=_authorization(key), verify=context)
+        self._elsewhere = httpx.AsyncClient(verify=context)
 
     async def __aenter__(self) -> "AsyncAtelier":
         return self
@@ -100,17 +111,17 @@ class AsyncAtelier:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.aclose()
+        await self._elsewhere.aclose()
 
     async def ask(self, call: Call[Answer], *, timeout_s: float | None = None) -> Answer:
         """See `Atelier.ask`."""
-        response = await self._asked(call, self._tries(timeout_s))
-        return _read(response.content, call.answer)
+        return _read(await self._tried(self._http, partial(_request, call), _all_of, timeout_s), call.answer)
 
     async def watch(
         self, call: Call[Answer], *, timeout_s: float | None = None
     ) -> AsyncIterator[messages.Progress | Answer]:
         """See `Atelier.watch`."""
-        response = await self._asked(call, self._tries(timeout_s), stream=True)
+        response = await self._tried(self._http, partial(_request, call, events=True), _opened, timeout_s)
         lines: list[str] = []
         try:
             async for line in response.aiter_lines():
@@ -129,33 +140,57 @@ class AsyncAtelier:
         """See `Atelier.picture`."""
         if picture.data is not None:
             return picture.data
-        async with httpx.AsyncClient(timeout=self._patience.timeout_s) as anybody:
-            response = await anybody.get(picture.url or "")
-        if response.is_error:
-            raise refused(response.status_code, response.headers, response.content)
-        return response.content
+        return await self._tried(self._elsewhere, partial(_fetch, picture), _all_of, None)
 
-    def _tries(self, timeout_s: float | None) -> Tries:
-        return Tries(_limited(self._patience, timeout_s), self._budget)
-
-    async def _asked(self, call: Call[Any], tries: Tries, *, stream: bool = False) -> httpx.Response:
-        while True:
-            request = _request(self._http, call, tries.left_s, stream)
+    async def _tried(
+        self,
+        http: httpx.AsyncClient,
+        request: Sending,
+        read: Callable[[httpx.Response], Awaitable[Read]],
+        timeout_s: float | None,
+    ) -> Read:
+        tries = Tries(_limited(self._patience, timeout_s), self._budget)
+        failure: Failure = NoAnswer(LATE, again=False)
+        while not tries.over:
             try:
                 async with asyncio.timeout(tries.left_s):
-                    response = await self._http.send(request, stream=stream)
+                    response = await http.send(request(http, tries.left_s), stream=True)
                     if response.is_success:
-                        return response
-                    failure: Failure = refused(response.status_code, response.headers, await response.aread())
-                    await response.aclose()
+                        return await read(response)
+                    failure = refused(response.status_code, response.headers, await _all_of(response))
             except httpx.TransportError as error:
                 failure = _lost(error)
             except TimeoutError:
                 failure = NoAnswer(LATE, again=False)
             pause_s = tries.pause(failure)
             if pause_s is None:
-                raise failure
+                break
             await asyncio.sleep(pause_s)
+        raise failure
+
+
+def _whole(response: httpx.Response, tries: Tries) -> bytes:
+    """A body, however slowly it comes, in the time of its call: httpx limits each of its parts by itself."""
+    parts = []
+    with closing(response):
+        for part in response.iter_bytes():
+            if tries.left_s <= 0:
+                raise httpx.ReadTimeout(LATE)
+            parts.append(part)
+    return b"".join(parts)
+
+
+def _open(response: httpx.Response, tries: Tries) -> httpx.Response:
+    return response
+
+
+async def _all_of(response: httpx.Response) -> bytes:
+    async with aclosing(response):
+        return await response.aread()
+
+
+async def _opened(response: httpx.Response) -> httpx.Response:
+    return response
 
 
 def _authorization(key: str | None) -> dict[str, str]:
@@ -166,14 +201,20 @@ def _limited(patience: Patience, timeout_s: float | None) -> Patience:
     return patience if timeout_s is None else replace(patience, timeout_s=timeout_s)
 
 
-def _request(http: httpx.Client | httpx.AsyncClient, call: Call[Any], left_s: float, stream: bool) -> httpx.Request:
+def _request(
+    call: Call[Any], http: httpx.Client | httpx.AsyncClient, left_s: float, *, events: bool = False
+) -> httpx.Request:
     """One try, which tells the service how long it has."""
     headers = {"x-timeout-s": f"{left_s:.3f}"}
-    if stream:
+    if events:
         headers["accept"] = EVENTS
     if call.idempotency_key is not None:
         headers["idempotency-key"] = call.idempotency_key
     return http.build_request(call.method, call.path, headers=headers, timeout=left_s, **call.content())
+
+
+def _fetch(picture: messages.Picture, http: httpx.Client | httpx.AsyncClient, left_s: float) -> httpx.Request:
+    return http.build_request("GET", picture.url or "", timeout=left_s)
 
 
 def _lost(error: httpx.TransportError) -> NoAnswer:

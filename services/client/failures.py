@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 AGAIN = frozenset({429, 502, 503})  # another try may fare better
@@ -19,12 +20,16 @@ class Refused(Failure):
     """The service answered with an error: its status and what RFC 9457 has it say."""
 
     def __init__(self, status: int, problem: Mapping[str, Any], *, ours: bool, retry_after_s: float | None) -> None:
-        self.status, self.problem, self.retry_after_s = status, dict(problem), retry_after_s
+        self.status, self.problem, self.ours, self.retry_after_s = status, dict(problem), ours, retry_after_s
         self.type = str(problem.get("type", "about:blank")).rpartition(":")[2]  # as unknown-item, overloaded
         self.field: str | None = problem.get("field")
         self.request_id: str | None = problem.get("request_id")
         self.again = status in AGAIN or (status in AGAIN_OF_OTHERS and not ours)
         super().__init__(f"{status} {self.type}: {problem.get('detail', '')}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pools of processes."""
+        return partial(Refused, ours=self.ours, retry_after_s=self.retry_after_s), (self.status, self.problem)
 
 
 class NoAnswer(Failure):
@@ -33,6 +38,9 @@ class NoAnswer(Failure):
     def __init__(self, told: str, *, again: bool) -> None:
         self.again = again
         super().__init__(told)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(NoAnswer, again=self.again), self.args
 
 
 def refused(status: int, headers: Mapping[str, str], body: bytes) -> Refused:
@@ -44,8 +52,9 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> Refused:
         problem = {}
     if not problem:
         problem = {"detail": " ".join(body[:400].decode(errors="replace").split())[:200]}
-    return Refused(status, problem, ours=ours, retry_after_s=_seconds(headers.get("retry-after")))
+    told = headers.get("retry-after", problem.get("retry_after_s"))  # an event has no headers
+    return Refused(status, problem, ours=ours, retry_after_s=_seconds(told))
 
 
-def _seconds(value: str | None) -> float | None:
-    return float(value) if value is not None and value.isdigit() else None
+def _seconds(value: str | int | None) -> float | None:
+    return float(value) if str(value).isdigit() else None

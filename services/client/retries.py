@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from services.client.failures import Failure
 
+SHORTEST_S = 0.001  # of a try: the service is told thousandths
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Patience:
@@ -78,6 +80,11 @@ class Tries:
     def left_s(self) -> float:
         """Until nobody waits any more."""
         return self._end - self._clock()
+
+    @property
+    def over(self) -> bool:
+        """Whether there is no time for another one."""
+        return self.left_s < SHORTEST_S
 
     def pause(self, failure: Failure) -> float | None:
         """In how many seconds to try again after a failure; None where it stands."""

@@ -123,10 +123,7 @@ def test_its_lines_for_curl_work_as_they_stand(up: Running, folder: Path) -> Non
 def test_ctrl_c_ends_it_and_everything_it_started(up: Running, folder: Path) -> None:
     up.process.send_signal(signal.SIGINT)
     assert up.end() == 0, up.said
-    end = time.monotonic() + 20
-    while left_behind(folder) and time.monotonic() < end:
-        time.sleep(0.2)
-    assert left_behind(folder) == []
+    assert_nothing_is_left_behind(folder)
 
 
 def test_the_second_run_reuses_what_is_there_and_ends_by_itself(up: Running, folder: Path) -> None:
@@ -134,4 +131,12 @@ def test_the_second_run_reuses_what_is_there_and_ends_by_itself(up: Running, fol
     assert again.end() == 0, again.said
     for words in ("drawn before", "it is there", "trained before", "is made of these runs", "Done in"):
         assert words in again.said
+    assert_nothing_is_left_behind(folder)
+
+
+def assert_nothing_is_left_behind(folder: Path) -> None:
+    """... within 20 s, which a process may take to go."""
+    end = time.monotonic() + 20
+    while left_behind(folder) and time.monotonic() < end:
+        time.sleep(0.2)
     assert left_behind(folder) == []

@@ -44,11 +44,12 @@ def test_signals_interrupt_once(number: signal.Signals) -> None:
 
 def test_waiting_ends_with_the_interrupt() -> None:
     with interruptible():
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
         before = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         try:
+            signal.setitimer(signal.ITIMER_REAL, 0.5)
             wait_to_be_interrupted()
         finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
 
 

@@ -1,6 +1,7 @@
 """The client against a real server: what it sends, when it tries again, and when it does not."""
 
 import asyncio
+import pickle
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from cluster.ports import free_port
 from services import messages
 from services.client import AsyncAtelier, Atelier, Failure, NoAnswer, Patience, Refused, calls, fields
+from services.client.failures import refused
 from services.client.retries import Budget, Tries
 from services.errors import Overloaded
 from tests.services.near import faced
@@ -163,6 +165,38 @@ def test_who_has_waited_long_enough_does_not_ask_again() -> None:
     assert isinstance(error, NoAnswer) and len(script.asked) == 2
 
 
+def test_an_answer_that_trickles_has_no_more_time_than_another() -> None:
+    ended = threading.Event()
+
+    async def trickle(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
+        for _ in range(1000):
+            if ended.is_set():
+                return
+            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+            await asyncio.sleep(0.05)
+
+    script = Script(trickle, trickle)
+    with running(script.app) as url:
+        error = ask_both(url, SCORE, Patience(timeout_s=0.3))
+        ended.set()
+    assert isinstance(error, NoAnswer) and len(script.asked) == 2
+
+
+@pytest.mark.parametrize("timeout_s", [-1.0, 0.0, 0.0004])
+def test_who_has_no_time_left_is_told_so_and_nobody_is_asked(timeout_s: float) -> None:
+    script = Script()
+    with running(script.app) as url:
+        assert isinstance(ask_both(url, SCORE, Patience(timeout_s=timeout_s)), NoAnswer)
+    assert script.asked == []
+
+
+@pytest.mark.parametrize("failure", [NoAnswer("late", again=True), refused(429, {"retry-after": "3"}, b"full")])
+def test_a_failure_comes_out_of_a_pool_of_processes_as_it_went_in(failure: Failure) -> None:
+    again = pickle.loads(pickle.dumps(failure))
+    assert type(again) is type(failure) and str(again) == str(failure) and vars(again) == vars(failure)
+
+
 def test_a_retried_write_carries_one_idempotency_key(tmp_path: Path) -> None:
     script = Script(problem(503, "unavailable"), problem(400, "bad-input"))
     (tmp_path / "coat.png").write_bytes(b"a coat")
@@ -240,6 +274,37 @@ def test_what_stands_takes_nothing_from_the_budget() -> None:
 # --- Against the face itself
 
 
+PICTURE = messages.Picture(media_type="image/png")
+DESIGN = messages.Design(category="tops", realism=1.0, picture=PICTURE)
+SCORED = messages.ScoredItem(item_id="i", category="tops", picture=PICTURE, score=1.0)
+ITEM = messages.Item(item_id="i", category="tops", picture=PICTURE)
+SIZE = messages.Size(height=4, width=3)
+FITTED = messages.Fitted(picture=PICTURE, mask=PICTURE, size=SIZE, network_size=SIZE)
+ANSWERS = {
+    "score": messages.ScoreAnswer(scores=[], **ANSWER),
+    "recommend": messages.RecommendAnswer(items=[], **ANSWER),
+    "design": messages.DesignAnswer(designs=[DESIGN], seed=7, **ANSWER),
+    "alter": messages.AlterAnswer(reconstruction=DESIGN, stages=[DESIGN], seed=7, **ANSWER),
+    "variations": messages.VariationsAnswer(variations=[DESIGN], seed=7, **ANSWER),
+    "try_on": messages.TryOnAnswer(fitting=FITTED, **ANSWER),
+    "fitting": messages.FittingAnswer(fittings=[messages.FittingOffer(item=SCORED, fitting=FITTED)], **ANSWER),
+    "item": messages.ItemAnswer(item=ITEM, **ANSWER),
+    "put_item": messages.PutItemAnswer(item=ITEM, outcome="created", record=1, **ANSWER),
+    "delete_item": messages.DeleteItemAnswer(item_id="i", outcome="deleted", record=2, **ANSWER),
+    "release": messages.ReleaseAnswer(
+        deployments={"designer": None},
+        categories=[],
+        fits=[],
+        items=0,
+        record=0,
+        shoppers=0,
+        configs={},
+        metrics={},
+        **ANSWER,
+    ),
+}  # by the core's method: whatever may be left out is
+
+
 class Core:
     """A core that keeps what it was asked, and tells two things to who watches."""
 
@@ -252,7 +317,7 @@ class Core:
     def __getattr__(self, name: str) -> Any:
         async def call(*asked: Any, **options: Any) -> messages.Answer:
             self.asked.append((name, asked[:-1]))
-            return messages.ScoreAnswer(scores=[], **ANSWER)
+            return ANSWERS[name]
 
         return call
 
@@ -303,17 +368,37 @@ class Core:
 )
 def test_the_face_reads_what_the_client_sends(call: Any, name: str, asked: Any) -> None:
     core = Core()
-    with running(faced(core)) as url, Atelier(url) as shop:
-        outcome = shop._asked(call, shop._tries(None))
-        assert outcome.status_code == 200
-    assert core.asked == [(name, (asked,))]
+    with running(faced(core)) as url:
+        ask_both(url, call)
+    assert core.asked == [(name, (asked,))] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    {
+        "score": SCORE,
+        "recommend": calls.recommend("u"),
+        "design": calls.design("u", "tops"),
+        "alter": calls.alter("u", b"picture", category="tops"),
+        "variations": calls.variations(b"picture", category="tops"),
+        "try_on": calls.try_on(b"person", b"wanted"),
+        "fitting": calls.fitting("u", b"person"),
+        "item": calls.get_item("i"),
+        "put_item": calls.put_item("i", "tops", b"picture"),
+        "delete_item": calls.delete_item("i"),
+        "release": calls.release(),
+    }.items(),
+)
+def test_every_answer_is_read_whatever_it_leaves_out(name: str, call: Any) -> None:
+    with running(faced(Core())) as url:
+        assert ask_both(url, call) == ANSWERS[name]
 
 
 def test_items_go_by_their_ids() -> None:
     core = Core()
     with running(faced(core)) as url, Atelier(url) as shop:
         for call in (calls.get_item("a b/c", inline=True), calls.delete_item("ä"), calls.put_item("x", "t", b"p")):
-            shop._asked(call, shop._tries(None))
+            shop.ask(call)
     assert [(name, asked[0]) for name, asked in core.asked] == [
         ("item", "a b/c"),
         ("delete_item", "ä"),
@@ -333,19 +418,27 @@ def test_who_watches_is_told_alike() -> None:
         assert asyncio.run(told(url, call)) == first
         with pytest.raises(Refused) as caught:
             list(shop.watch(full))
-        assert caught.value.type == "overloaded"
+        assert caught.value.type == "overloaded" and caught.value.retry_after_s == 2
         with pytest.raises(Refused):
             asyncio.run(told(url, full))
 
 
 def test_a_picture_is_what_came_along_or_what_its_url_gives() -> None:
-    script = Script(Response(b"fetched"), Response("gone", 403))
-    with running(script.app) as url, Atelier(url, key="secret") as shop:
+    script = Script(Response("slow down", 503), Response(b"fetched"), Response("gone", 403), Response(b"fetched"))
+
+    async def fetched(url: str) -> bytes:
+        async with AsyncAtelier(url, key="secret") as shop:
+            return await shop.picture(messages.Picture(media_type="image/png", url=f"{url}/images/a.png"))
+
+    with running(script.app) as url, Atelier(url, key="secret", patience=QUICK) as shop:
         assert shop.picture(messages.Picture(media_type="image/png", data=b"here")) == b"here"
         linked = messages.Picture(media_type="image/png", url=f"{url}/images/a.png")
         assert shop.picture(linked) == b"fetched"
         with pytest.raises(Refused):
             shop.picture(linked)
+        assert asyncio.run(fetched(url)) == b"fetched"
+        with pytest.raises(NoAnswer):
+            shop.picture(messages.Picture(media_type="image/png", url=f"http://127.0.0.1:{free_port()}/a.png"))
     assert not any("authorization" in each.headers for each in script.asked)
 
 
