@@ -7,7 +7,6 @@ Each is created once. To rotate a key is to issue another, hand it over, and rev
 A key reads `atelier_<id>_<secret>`. Its secret has 256 random bits, so that a plain hash of it cannot be guessed back.
 """
 
-import getpass
 import hashlib
 import hmac
 import json
@@ -18,6 +17,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 
 from cluster.object_store import AlreadyExists, NotFound, ObjectStore
+from cluster.people import user_name
 
 _ISSUED = "keys/issued"
 _REVOKED = "keys/revoked"
@@ -73,7 +73,7 @@ class KeyStore:
             burst=burst or max(1, round(2 * rate)),
             sha256=_sha256(secret),
             when=_now(),
-            by=by or getpass.getuser(),
+            by=by or user_name(),
         )
         self._store.create(f"{_ISSUED}/{key.id}.json", json.dumps(asdict(key), indent=1).encode())
         return key, f"atelier_{key.id}_{secret}"
@@ -81,7 +81,7 @@ class KeyStore:
     def revoke(self, key_id: str, *, why: str = "", by: str | None = None) -> Revocation:
         """Have a key open nothing any more. Again is fine, and changes nothing. Raises NotFound."""
         self.key(key_id)
-        record = Revocation(id=key_id, when=_now(), by=by or getpass.getuser(), why=why)
+        record = Revocation(id=key_id, when=_now(), by=by or user_name(), why=why)
         try:
             self._store.create(f"{_REVOKED}/{key_id}.json", json.dumps(asdict(record), indent=1).encode())
         except AlreadyExists:

@@ -9,7 +9,6 @@ last, so that what is half written is never current. An id ends with the first d
 hash, so that an id vouches for every byte of its release.
 """
 
-import getpass
 import hashlib
 import json
 import os
@@ -17,20 +16,25 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 from cluster.object_store import AlreadyExists, NotFound, ObjectStore, StoreError, check_key
+from cluster.people import user_name
 
 _ROOT = "releases"
 _HISTORY = f"{_ROOT}/history"
 _MANIFEST = "manifest.json"
 _ID_DIGITS = 12
 _CHUNK = 2**20
+KEPT = 4  # releases in a cache, at least
+PRUNED_S = 3600.0  # ... and all that were fetched since
 _OF_A_TRIAL = ("candidate", "share")
 
 
@@ -85,7 +89,7 @@ class ReleaseStore:
         made = datetime.now(UTC)
         manifest = {
             "made": made.isoformat(timespec="seconds"),
-            "by": by or _user(),
+            "by": by or user_name(),
             "code": code or code_version(),
             "categories": list(categories),
             "fits": fits,
@@ -113,7 +117,7 @@ class ReleaseStore:
         Of two at once both are recorded, one after the other.
         """
         self.manifest(release)
-        return self._append(release=release, by=by or _user(), why=why)
+        return self._append(lambda last: {"release": release}, by, why)
 
     def try_out(self, candidate: str, share: float, *, by: str | None = None, why: str = "") -> Promotion:
         """Put a release on trial beside the one that serves, by one more record. The next record ends the trial.
@@ -123,23 +127,30 @@ class ReleaseStore:
         if not 0 < share < 1:
             raise ValueError(f"share is {share:g}, but must be above 0 and below 1")
         self.manifest(candidate)
-        serves = self._chosen(None)
-        if candidate == serves:
-            raise ValueError(f"{candidate} serves already, and cannot be on trial beside itself")
-        return self._append(release=serves, candidate=candidate, share=share, by=by or _user(), why=why)
+
+        def beside(last: Promotion | None) -> dict[str, Any]:
+            serves = self._chosen(None if last is None else last.release)
+            if candidate == serves:
+                raise ValueError(f"{candidate} serves already, and cannot be on trial beside itself")
+            return {"release": serves, "candidate": candidate, "share": share}
+
+        return self._append(beside, by, why)
 
     def roll_back(self, *, by: str | None = None, why: str = "") -> Promotion:
         """End the trial that is on, or else have the release serve again that served before; by one more record.
 
         Raises NotFound where no release served before.
         """
-        last = self.last()
-        if last is not None and last.candidate is not None:
-            return self._append(release=last.release, by=by or _user(), why=why)
-        served = succession(self.history())
-        if len(served) < 2:
-            raise NotFound(self._store.bucket, _HISTORY, "no release served before the one that serves")
-        return self._append(release=served[-2], by=by or _user(), why=why)
+
+        def back(last: Promotion | None) -> dict[str, Any]:
+            if last is not None and last.candidate is not None:
+                return {"release": last.release}
+            served = succession(self.history())
+            if len(served) < 2:
+                raise NotFound(self._store.bucket, _HISTORY, "no release served before the one that serves")
+            return {"release": served[-2]}
+
+        return self._append(back, by, why)
 
     def last(self) -> Promotion | None:
         """The record that holds; None before the first."""
@@ -174,25 +185,30 @@ class ReleaseStore:
         """A local folder with the files of a release and its manifest, every hash checked.
 
         None stands for the current one. Files are kept below `cache` by content, so that what two releases
-        share is fetched once; any number of processes may fetch at once. The files are read-only.
-        Raises NotFound, HashMismatch.
+        share is fetched once; any number of processes may fetch at once. The files are read-only. Of other releases
+        the last few are left, and what was fetched within the hour. Raises NotFound, HashMismatch.
         """
         manifest = self.manifest(release)
         for name, known in manifest["files"].items():
             key, sha256 = f"{_ROOT}/{manifest['id']}/{_checked_name(name)}", known["sha256"]
             self._fetch_blob(key, sha256, _blob(cache, sha256))
-        return _assembled(manifest, cache)
+        folder = _assembled(manifest, cache)
+        os.utime(folder)
+        _prune(cache)
+        return folder
 
-    def _append(self, **told: Any) -> Promotion:
-        token, number = uuid.uuid4().hex, self._last_number() + 1
+    def _append(self, decide: Callable[[Promotion | None], dict[str, Any]], by: str | None, why: str) -> Promotion:
+        """One more record, of what is decided in view of the last one: anew where another one came between."""
+        told = {"token": uuid.uuid4().hex, "by": by or user_name(), "why": why}
         while True:
-            record = Promotion(number=number, when=_now(), token=token, **told)
+            last = self.last()
+            number = 1 if last is None else last.number + 1
+            record = Promotion(number=number, when=_now(), **told, **decide(last))
             try:
                 self._store.create(_record_key(number), json.dumps(_as_kept(record), indent=1).encode())
             except AlreadyExists:
-                number += 1
-            else:
-                return record
+                continue
+            return record
 
     def _fetch_blob(self, key: str, sha256: str, blob: Path) -> None:
         if blob.exists() and _sha256(blob) == sha256:
@@ -221,7 +237,8 @@ class ReleaseStore:
         return max(self._numbers(), default=0)
 
     def _record(self, number: int) -> Promotion:
-        return Promotion(**json.loads(self._store.get(_record_key(number))))
+        told = json.loads(self._store.get(_record_key(number)))
+        return Promotion(**{field.name: told[field.name] for field in fields(Promotion) if field.name in told})
 
 
 def succession(history: Sequence[Promotion]) -> list[str]:
@@ -285,6 +302,20 @@ def _put_in_place(making: Path, folder: Path) -> None:
             os.replace(path, folder / path.name)
 
 
+def _prune(cache: Path) -> None:
+    """Remove releases beyond the last few, and contents that are of none. What was in use lately may be still."""
+    old = time.time() - PRUNED_S
+    with suppress(OSError):  # another process may be at it, too
+        releases = [folder for folder in (cache / _ROOT).iterdir() if not folder.name.startswith(".")]
+        for folder in sorted(releases, key=lambda folder: folder.stat().st_mtime)[:-KEPT]:
+            if folder.stat().st_mtime < old:
+                shutil.rmtree(folder, ignore_errors=True)
+        for blob in (cache / "blobs").glob("*/*"):
+            told = blob.stat()
+            if blob.is_file() and told.st_nlink == 1 and told.st_ctime < old:
+                blob.unlink()
+
+
 def _blob(cache: Path, sha256: str) -> Path:
     return cache / "blobs" / sha256[:2] / sha256
 
@@ -308,10 +339,3 @@ def _record_key(number: int) -> str:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

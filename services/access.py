@@ -36,6 +36,7 @@ NEEDS = {
 SOURCE_NEEDS = {"recommend": "read", "design": "design"}
 FOLLOW_S = 5.0  # how often the bucket is asked for keys issued and revoked
 AGAIN_S = 1.0  # at the soonest, where somebody comes with a key that is not known
+PATIENCE_S = 2.0  # of such a somebody, with the bucket: they hold a permit meanwhile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,8 +99,8 @@ class KeyRing:
         self._keys: dict[str, Key] = {}
         self._revoked: set[str] = set()
         self._asked = -float("inf")
-        self._read = False
-        self._turn = asyncio.Lock()
+        self._failure: str | None = None  # of the last reading
+        self._reading: asyncio.Task[None] | None = None  # one for all who wait for it
         self._following: asyncio.Task[None] | None = None
 
     async def find(self, text: str) -> Key:
@@ -125,26 +126,34 @@ class KeyRing:
             try:
                 await self._read_on()
             except Unavailable:
-                continue  # said already
+                continue  # said already, or will be
             except Exception:
                 self._logger.exception("the keys could not be read")
 
     async def _read_on(self) -> None:
-        """Read what came since, unless that was just done. Raises Unavailable where nothing has ever been read."""
-        async with self._turn:
-            if time.monotonic() < self._asked + AGAIN_S:
-                return
-            self._asked = time.monotonic()
+        """Have what came since read, unless that was just done. Raises Unavailable where it could not be."""
+        if self._reading is None and time.monotonic() >= self._asked + AGAIN_S:
+            self._reading = asyncio.create_task(self._read())
+        if self._reading is not None:
             try:
-                await asyncio.to_thread(self._read_all)
-            except StoreError as error:
-                self._meters.count(metrics.STORE_ERRORS, error.reason)
-                self._logger.warning("cannot read the keys: %s", error)
-                if not self._read:
-                    self._asked = -float("inf")
-                    raise Unavailable(f"the keys cannot be read: {error.reason}", retry_after_s=1) from error
-            else:
-                self._read = True
+                async with asyncio.timeout(PATIENCE_S):
+                    await asyncio.shield(self._reading)
+            except TimeoutError as error:
+                raise Unavailable("the keys are still being read", retry_after_s=1) from error
+        if self._failure is not None:
+            raise Unavailable(f"the keys cannot be read: {self._failure}", retry_after_s=1)
+
+    async def _read(self) -> None:
+        try:
+            await asyncio.to_thread(self._read_all)
+        except StoreError as error:
+            self._meters.count(metrics.STORE_ERRORS, error.reason)
+            self._logger.warning("cannot read the keys: %s", error)
+            self._failure = error.reason
+        else:
+            self._failure = None
+        finally:
+            self._asked, self._reading = time.monotonic(), None
 
     def _read_all(self) -> None:
         issued, revoked = self._store.ids()

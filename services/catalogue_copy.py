@@ -27,6 +27,7 @@ READ_ON_S = 1.0  # between two questions to the Recommender
 AGAIN_S = 60.0  # ... after a fault
 SMALL = 2_000_000  # numbers, of looks: their products with a taste take a millisecond
 STALE_S = 10.0  # since it has last answered one: what was deleted meanwhile may still be in the copy
+LEFT_S = 60.0  # for which a release that was left is kept: replicas of the Recommender turn one after another
 
 
 @dataclass(kw_only=True, slots=True)
@@ -62,6 +63,7 @@ class CatalogueCopy:
         self._meters, self._traces, self._logger = meters, traces, logger
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="copy")
         self._copy: Copy | None = None
+        self._left: Copy | None = None  # of the release before
         self._too_large: str | None = None  # a release that is not kept here
         self._acknowledged = 0  # last record that a caller of this gateway knows of
         self._keeping: asyncio.Task[None] | None = None
@@ -102,10 +104,11 @@ class CatalogueCopy:
         """The Recommender has said which release it serves: from now on no other one answers here."""
         self._begin()
         if self._copy is not None and self._copy.release != release:
-            self._copy = None
+            self._copy, self._left = None, self._copy
 
     async def read_on(self) -> None:
         """Bring the copy to where the Recommender is. Raises what its calls and `load` raise."""
+        turned = False
         while True:
             copy = self._copy
             of, after = (None, 0) if copy is None else (copy.release, copy.record)
@@ -114,17 +117,30 @@ class CatalogueCopy:
             if changes.release == self._too_large:
                 return
             if copy is None or changes.release != of:
-                self._copy = await self._loaded(changes.release)
+                if turned:
+                    return  # one replica serves this, another that: whoever answers next time
+                turned = True
+                await self._turn(changes.release)
                 continue
             if changes.put or changes.dropped:
                 await asyncio.to_thread(copy.ranker.change, changes.put, changes.dropped)
             copy.record = max(copy.record, changes.record)  # another replica may be behind the one asked before
             if not changes.more:
                 copy.told = time.monotonic()
+                if self._left is not None and copy.told > self._left.told + LEFT_S:
+                    self._left = None
                 return
 
+    async def _turn(self, release: str) -> None:
+        """To the copy of another release: the one that was left last, or else a new one."""
+        left, self._copy = self._copy, None
+        if self._left is not None and self._left.release == release:
+            self._copy, self._left = self._left, left
+            return
+        self._left = left or self._left
+        self._copy = await self._loaded(release)
+
     async def _loaded(self, release: str) -> Copy | None:
-        self._copy = None
         ranker = await asyncio.to_thread(self._load, release)
         if ranker is None:
             self._too_large = release

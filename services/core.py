@@ -179,10 +179,7 @@ class Core:
         request, until = seeded(request), self._until()
         reply, asked = await self._ask(
             lambda release: self.fitting_room.fit.remote(
-                request,
-                self._offered_for(request, until, release),
-                self._item_of(request.worn, release),
-                release=release,
+                request, self._offered_for(request, until, release), self._item_of(request.worn, release)
             ),
             named(request.shopper),
         )

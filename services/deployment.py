@@ -187,6 +187,9 @@ class ReleaseDeployment(Generic[Loaded]):
                 self.meters.count(metrics.STORE_ERRORS, error.reason)
                 self.logger.warning("cannot ask for the current release: %s", error)
                 continue
+            except Exception:
+                self.logger.exception("the history of releases could not be read")
+                continue
             if standing is None:
                 continue
             if standing.release != self.shelf.release_id:

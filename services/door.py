@@ -98,7 +98,7 @@ class Door:
             limited = _Limited(receive, self.max_body_bytes, self.max_body_s)
             with permit:
                 await self.app(scope, limited, begun)
-            if "account" in state:
+            if "account" in state and not limited.left:
                 state["account"].responded(begun.status)
         except ServiceError as error:
             await problem_response(error, scope)(scope, receive, send)
@@ -122,6 +122,7 @@ class _Limited:
         self.receive, self.limit, self.seconds = receive, limit, seconds
         self.deadline = asyncio.get_running_loop().time() + seconds
         self.seen, self.whole = 0, False
+        self.left = False  # the client, while somebody listened for that
 
     async def __call__(self) -> Message:
         try:
@@ -129,6 +130,7 @@ class _Limited:
                 message = await self.receive()
         except TimeoutError as error:
             raise SlowBody(f"the body did not arrive within {self.seconds:g} s") from error
+        self.left = message["type"] == "http.disconnect"
         self.seen += len(message.get("body", b""))
         self.whole = not message.get("more_body", False)
         if self.seen > self.limit:

@@ -53,9 +53,10 @@ class FittingRoom(ReleaseDeployment[Fitter]):
     ) -> Fittings:
         """One garment on a person. Raises BadInput, TooLarge, UnknownDesign, TurningRelease.
 
-        release: which one to use, here as below; None for the one that serves.
+        release: which one to use; None for the one that an item comes from, or else the one that serves.
         """
-        release, fitter = self.shelf.chosen(release)
+        items = (offers for offers in (wanted, worn) if offers is not None)
+        release, fitter = self.shelf.chosen(release or next((offers.release for offers in items), None))
         (person, person_ms), (garment, garment_ms) = await asyncio.gather(
             self.on_pictures(self._person, fitter, request, worn, request.mask),
             self.on_pictures(self._garment, fitter, request, wanted),
@@ -65,11 +66,12 @@ class FittingRoom(ReleaseDeployment[Fitter]):
         return Fittings(fitted=(fitted,), release=release, work=work)
 
     @called
-    async def fit(
-        self, request: FittingRequest, offers: Offers, worn: Offers | None, *, release: str | None = None
-    ) -> Fittings:
-        """One offer after another on a person, in one pass where there is room. Raises as `try_on`."""
-        release, fitter = self.shelf.chosen(release)
+    async def fit(self, request: FittingRequest, offers: Offers, worn: Offers | None) -> Fittings:
+        """One offer after another on a person, in one pass where there is room, by the release that made the offers.
+
+        Raises as `try_on`.
+        """
+        fitter = self.shelf.of(offers.release)
         (person, person_ms), *garments = await asyncio.gather(
             self.on_pictures(self._person, fitter, request, worn),
             *(self.on_pictures(self._offered, fitter, request, offer) for offer in offers.offers),
@@ -77,7 +79,8 @@ class FittingRoom(ReleaseDeployment[Fitter]):
         done = await asyncio.gather(*(self._fitted(fitter, person, garment, request.format) for garment, _ in garments))
         opened_ms = max((person_ms, *(ms for _, ms in garments)))
         work = sum((work for _, work in done), offers.work + Work(encode_ms=opened_ms))
-        return Fittings(fitted=tuple(fitted for fitted, _ in done), offers=offers.offers, release=release, work=work)
+        painted = tuple(fitted for fitted, _ in done)
+        return Fittings(fitted=painted, offers=offers.offers, release=offers.release, work=work)
 
     async def _fitted(
         self, fitter: Fitter, person: Person, garment: Garment, format: str

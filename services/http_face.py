@@ -26,7 +26,7 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 ITEM = "/v1/items/{item_id:path}"
 SCHEMAS = "#/components/schemas/{model}"
 FORM_OVERHEAD = 2**20  # bytes of a body beside its pictures
-UPLOADS = 3  # pictures of one request: person, worn, wanted
+UPLOADS = 4  # pictures of one request: person, worn, wanted, mask
 BODY_S = 30.0  # for a whole body to arrive
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -127,7 +127,7 @@ def agreed_categories(records: Mapping[str, RunRecord]) -> list[str]:
 
 def check_fits(fits: Mapping[str, str | None], categories: Sequence[str], cagan: RunRecord) -> None:
     """Refuse to put on what there is none of, or as a group of which the try-on's run knows nothing."""
-    groups: Sequence[str] = cagan.config["groups"]
+    groups: Sequence[str] = cagan.config.get("groups", ())  # runs of before there were any say nothing
     for category, group in fits.items():
         if category not in categories:
             raise TrainingError(f"fits: {category} is put on, but must be one of {', '.join(categories)}")

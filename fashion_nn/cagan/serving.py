@@ -6,6 +6,7 @@ some of them: pixels that are repeated.
 
 from bisect import bisect_left
 from collections.abc import Callable
+from threading import Lock
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,7 @@ class Graphs:
     """A generator's passes on a GPU as CUDA graphs, one for each of PASSES; what a pass has too many is nobody's.
 
     Larger passes, and those with a given mask, run as they are written; so do those that lack a needed group, and fail.
+    All share their memory, so that threads take turns.
     """
 
     @torch.inference_mode()
@@ -50,6 +52,7 @@ class Graphs:
         sizes = [(k * config.height, k * config.width) for k in (1, 1, config.detail)]  # of person, worn and wanted
         self.seen = [torch.ones(PASSES[-1], 3, *size, device=device) for size in sizes]
         self.group = torch.zeros(PASSES[-1], dtype=torch.int64, device=device)
+        self._turn = Lock()
         self._captured: dict[int, tuple[torch.cuda.CUDAGraph, Fitting]] = {}
         pool = None
         for size in reversed(PASSES):  # the largest first: the others fit into its memory
@@ -63,12 +66,13 @@ class Graphs:
         count = len(person)
         if given is not None or count > PASSES[-1] or (group is None and self.needs_group):
             return self.generator(person, worn, wanted, group=group, given=given)
-        for mine, theirs in zip(self.seen, (person, worn, wanted), strict=True):
-            mine[:count].copy_(theirs)
-        self.group[:count] = 0 if group is None else group
         graph, fitting = self._captured[PASSES[bisect_left(PASSES, count)]]
-        graph.replay()
-        return Fitting(*(None if part is None else part[:count].clone() for part in fitting))
+        with self._turn:
+            for mine, theirs in zip(self.seen, (person, worn, wanted), strict=True):
+                mine[:count].copy_(theirs)
+            self.group[:count] = 0 if group is None else group
+            graph.replay()
+            return Fitting(*(None if part is None else part[:count].clone() for part in fitting))
 
     def _pass(self, size: int) -> Fitting:
         return self.generator(*(each[:size] for each in self.seen), group=self.group[:size])

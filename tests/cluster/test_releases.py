@@ -140,6 +140,59 @@ def test_a_trial_needs_another_release_and_a_share(releases: ReleaseStore, files
     assert len(releases.history()) == 1
 
 
+@pytest.mark.parametrize("act", ["try_out", "roll_back"])
+def test_who_tries_out_or_rolls_back_does_not_undo_what_was_promoted_meanwhile(
+    store: ObjectStore, files: dict[str, Path], act: str
+) -> None:
+    first, second, third = three(releases := ReleaseStore(store), files)
+    for each in (first, second):
+        releases.promote(each)
+
+    class Meanwhile(BreakingStore):
+        """A store to which somebody else's promotion comes just before the first record."""
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "create" and releases.current() == second:
+                releases.promote(third)
+            return getattr(self._store, name)
+
+    raced = ReleaseStore(Meanwhile(store, 0))  # type: ignore[arg-type]
+    if act == "try_out":
+        assert raced.try_out(first, 0.5).release == third == releases.current()
+    else:
+        assert raced.roll_back().release == second == releases.current()
+    assert [record.number for record in releases.history()] == [1, 2, 3, 4]
+
+
+def test_a_record_of_a_later_version_is_read(
+    releases: ReleaseStore, store: ObjectStore, files: dict[str, Path]
+) -> None:
+    release = publish(releases, files)
+    kept = json.loads(store.get("releases/history/000001.json"))
+    store.put("releases/history/000002.json", json.dumps({**kept, "number": 2, "mood": "bright"}).encode())
+    assert releases.current() == release and releases.last().number == 2
+
+
+def test_a_cache_keeps_the_last_few_releases_and_what_was_in_use_lately(
+    releases: ReleaseStore, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.releases.KEPT", 2)
+    cache, published = tmp_path / "cache", []
+    for at in range(4):
+        files["items.parquet"].write_bytes(b"items %d" % at)
+        published.append(publish(releases, files, metrics={"auc": at / 8}))
+        releases.fetch(None, cache)
+    assert {path.name for path in (cache / "releases").iterdir()} == set(published)
+    for at, release in enumerate(published):
+        os.utime(cache / "releases" / release, (at, at))
+    monkeypatch.setattr("cluster.releases.PRUNED_S", -1.0)  # not even what came this second was in use lately
+    folder = releases.fetch(published[0], cache)
+    assert {path.name for path in (cache / "releases").iterdir()} == {published[0], published[3]}
+    assert (folder / "items.parquet").read_bytes() == b"items 0"
+    assert len(list((cache / "blobs").glob("*/*"))) == 3  # two tables, and the networks that both have
+    assert (releases.fetch(published[1], cache) / "items.parquet").read_bytes() == b"items 1"
+
+
 def test_records_without_a_trial_are_as_before_there_were_trials(
     releases: ReleaseStore, store: ObjectStore, files: dict[str, Path]
 ) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -150,10 +152,41 @@ def test_a_bucket_that_is_away_leaves_what_is_known(tmp_path: Path, monkeypatch:
         await admitted(door, text)
         store.away = True
         await admitted(door, text)
-        with pytest.raises(Unauthenticated):
+        with pytest.raises(Unavailable):  # it may have been issued meanwhile
             await admitted(door, f"atelier_{'0' * 16}_{'a' * 43}")
 
     run(known)
+
+
+def test_keys_that_nobody_knows_wait_for_one_reading_and_not_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(access, "AGAIN_S", 0.0)
+    hanging, read = threading.Event(), []
+
+    class Hanging(FolderStore):
+        def list(self, prefix: str = "") -> Any:
+            read.append(prefix)
+            if hanging.is_set():
+                time.sleep(1.0)
+                raise StoreAway(self.bucket, prefix, "no answer")
+            return super().list(prefix)
+
+    store = Hanging(tmp_path)
+    _, text = KeyStore(store).issue("shop", ["read"])
+
+    async def crowd() -> None:
+        door = guard(KeyStore(store))
+        await admitted(door, text)
+        hanging.set()
+        read.clear()
+        unknown = [admitted(door, f"atelier_{at:016x}_{'a' * 43}") for at in range(20)]
+        told = await asyncio.gather(*unknown, return_exceptions=True)
+        assert [type(each) for each in told] == [Unavailable] * 20 and len(read) == 1
+        await admitted(door, text)  # while the one reading still hangs
+
+    run(crowd)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "127.8.8.8"])

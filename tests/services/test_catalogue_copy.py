@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -235,6 +236,40 @@ def test_a_recommender_that_does_not_answer_is_asked_again(
 
     asyncio.run(run())
     assert [record.message for record in caplog.records] == ["the copy of the catalogue cannot be kept up: no answer"]
+
+
+def test_replicas_at_two_releases_do_not_have_them_loaded_over_and_over(
+    recommender: Recommender, settings: Settings, bucket: tuple[Settings, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, other = bucket[1]
+    replicas, loaded = [recommender, Recommender(**{other: opened(settings, other)})], []
+
+    def load(release: str) -> Any:
+        loaded.append(release)
+        return tables_of(release, settings)
+
+    async def run() -> None:
+        copy = copy_of(recommender, settings, load)
+
+        async def in_turns(*asked: Any) -> Reply:
+            replicas.reverse()
+            return await replicas[0].changes.remote(*asked)
+
+        copy._recommender = SimpleNamespace(changes=SimpleNamespace(remote=in_turns))
+        for _ in range(5):
+            await copy.read_on()
+        assert sorted(loaded) == sorted([served, other])
+        copy._recommender = recommender  # both serve the first again
+        live = recommender._live
+        live.put("coat", request(77), "t")
+        await copy.read_on()
+        assert await best(copy) == {each.item_id: each.score for each in live.ranker.recommend(BEST).offers}
+        assert not recommender.asked and len(loaded) == 2
+        monkeypatch.setattr(catalogue_copy, "LEFT_S", 0.0)
+        await copy.read_on()
+        assert copy._left is None
+
+    asyncio.run(run())
 
 
 def test_the_recommender_is_asked_for_a_candidate_and_once_it_turns(

@@ -9,9 +9,11 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from services import events, messages
+from services import events, messages, metrics
+from services.accounts import Accounts
 from services.errors import DeadlineExceeded, Overloaded
-from tests.services.near import HERE, faced
+from services.meters import Meters
+from tests.services.near import HERE, LOGGER, faced
 
 EVENTS = {"accept": "text/event-stream"}
 DESIGN = {"shopper": {"user_id": "u"}, "category": "c"}
@@ -115,8 +117,8 @@ def test_a_long_wait_is_filled_with_comments(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_who_leaves_ends_what_was_told_and_gives_the_permit_back() -> None:
-    core = Telling(messages.Accepted(), HALF, 60.0, ANSWER)
-    app = faced(core, permits=1)
+    core, meters = Telling(messages.Accepted(), HALF, 60.0, ANSWER), Meters()
+    app = faced(core, permits=1, accounts=Accounts(logger=LOGGER, meters=meters))
     body = json.dumps(DESIGN).encode()
     scope = {
         "client": HERE,
@@ -145,6 +147,8 @@ def test_who_leaves_ends_what_was_told_and_gives_the_permit_back() -> None:
 
         await app(scope, receive, send)
         assert core.left
+        (told,) = (each.labels for each in meters.readings() if each.metric is metrics.REQUESTS)
+        assert told == ("design", "http", "left", "499", "none")
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
             assert (await client.post("/v1/design", json=DESIGN)).status_code == 200
 

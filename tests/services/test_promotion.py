@@ -17,11 +17,13 @@ from ray import serve
 from cluster.object_store import open_store
 from cluster.releases import ReleaseStore
 from cluster.settings import Settings
+from fashion_nn import pictures
 from services import deployment, trials
 from services.calls import Caller
 from services.core import Core
 from services.designer import Designer
-from services.messages import DesignRequest, RecommendRequest, ScoreRequest, Shopper
+from services.fitting_room import FittingRoom
+from services.messages import DesignRequest, FittingRequest, RecommendRequest, ScoreRequest, Shopper, Upload
 from services.meters import Meters
 from services.outgoing import Outgoing
 from services.picture_cache import PictureCache
@@ -71,8 +73,12 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("ATELIER_DESIGNER_PRECISION", "fp32")
     for module in (trials, deployment):
         monkeypatch.setattr(module, "FOLLOW_S", 0.1)
-    replica = SimpleNamespace(app_name="atelier", deployment="Deployment", replica_tag="1")
+    options = SimpleNamespace(max_ongoing_requests=32)  # which batches look at
+    replica = SimpleNamespace(app_name="atelier", deployment="Deployment", replica_tag="1", _deployment_config=options)
     monkeypatch.setattr(serve, "get_replica_context", lambda: replica)  # of no replica of Serve's, in this process
+    room = FittingRoom.func_or_class
+    alone = serve.batch(max_batch_size=4, batch_wait_timeout_s=0.001)(room._pass.__wrapped__)
+    monkeypatch.setattr(room, "_pass", alone)  # a batch's queue is of one event loop, and each test has its own
     monkeypatch.setattr(deployment.Teller, "start", lambda teller: None)  # what a real one tells is tested elsewhere
     return Settings()
 
@@ -84,17 +90,21 @@ def releases(settings: Settings) -> ReleaseStore:
 
 @pytest.fixture
 def published(settings: Settings, tmp_path: Path) -> list[str]:
-    """Two sound releases, of which the first serves, and a broken one."""
+    """Two sound releases, of which the first serves and the second puts on less, and a broken one."""
+    fits = [tiny_release.FITS, {"women-tops": None}, tiny_release.FITS]
     return [
-        tiny_release.publish(settings, tmp_path, seed=seed, promote=not seed, broken=seed == 2, codes=0)
+        tiny_release.publish(
+            settings, tmp_path, seed=seed, promote=not seed, broken=seed == 2, codes=0, fits=fits[seed]
+        )
         for seed in range(3)
     ]
 
 
 @asynccontextmanager
 async def standing(settings: Settings, releases: ReleaseStore) -> AsyncIterator[Core]:
-    """Both deployments over the current release, and each one promoted meanwhile."""
-    parts = {"recommender": Recommender.func_or_class(), "designer": Designer.func_or_class()}
+    """The deployments over the current release, and each one promoted meanwhile."""
+    kinds = {"recommender": Recommender, "designer": Designer, "fitting_room": FittingRoom}
+    parts = {name: kind.func_or_class() for name, kind in kinds.items()}
     for part in parts.values():
         await part.reconfigure({"release": None})
     store = open_store(settings.bucket_url, settings)
@@ -102,7 +112,6 @@ async def standing(settings: Settings, releases: ReleaseStore) -> AsyncIterator[
     yield Core(
         **handles,
         reads=Asked(handles["recommender"]),
-        fitting_room=None,
         outgoing=Outgoing(store=store, cache=PictureCache(store, 0, Meters()), expires_s=60, signs=False),
         caller=Caller(timeout_s=60.0, pause_s=0.01),
         logger=LOGGER,
@@ -121,13 +130,22 @@ async def until(true: Any) -> None:
 
 
 def served(core: Core) -> set[str | None]:
-    return {core.recommender.replica.shelf.release_id, core.designer.replica.shelf.release_id}
+    return {part.replica.shelf.release_id for part in (core.recommender, core.designer, core.fitting_room)}
 
 
 async def designed(core: Core, shopper: str = "shopper-0") -> str:
     """The release that answers a design."""
     request = DesignRequest(shopper=Shopper(user_id=shopper), category="men-tops", k=1, restarts=2, steps=2, seed=1)
     return (await core.design(request, "q")).release
+
+
+async def fitted(core: Core, shopper: str = "shopper-0") -> str:
+    """The release that answers a fitting of whatever it recommends and puts on."""
+    person = Upload(data=pictures.encode(tiny_release.garment(0), format="PNG"))
+    answer = await core.fitting(FittingRequest(shopper=Shopper(user_id=shopper), person=person, k=4), "q")
+    put_on = {each.item.category for each in answer.fittings}
+    assert put_on <= set(ReleaseStore(core.outgoing.store).manifest(answer.release)["fits"])
+    return answer.release
 
 
 @in_a_loop
@@ -143,7 +161,7 @@ async def test_nothing_is_lost_from_one_release_to_the_next_and_back(
         while True:
             asked += 1
             number = asked
-            told.append((number, await designed(core)))
+            told.append((number, await (designed if number % 2 else fitted)(core)))
 
     async with standing(settings, releases) as core:
         asking = [asyncio.create_task(ask_on(core)) for _ in range(3)]
@@ -174,14 +192,14 @@ async def test_a_trial_is_for_its_shoppers_and_ends(
     assert len(seeing) < len(shoppers)
     async with standing(settings, releases) as core:
         releases.try_out(second, share)
-        held = (core.recommender.replica.shelf, core.designer.replica.shelf)
+        held = [part.replica.shelf for part in (core.recommender, core.designer, core.fitting_room)]
         await until(lambda: all(shelf.holds(second) for shelf in held))
         assert core.trials.candidate_for("anybody") in (None, second)
         await until(lambda: core.trials._standing is not None and core.trials._standing.candidate == second)
         for who in shoppers:
             expected = second if who in seeing else first
             shopper = Shopper(user_id=who)
-            assert await designed(core, who) == expected
+            assert await designed(core, who) == await fitted(core, who) == expected
             assert (await core.recommend(RecommendRequest(shopper=shopper, k=2), "q")).release == expected
             assert (await core.score(ScoreRequest(shopper=shopper, items=["item-00"]), "q")).release == expected
         assert served(core) == {first}

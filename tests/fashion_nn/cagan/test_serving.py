@@ -1,4 +1,7 @@
 import copy
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 import pytest
 import torch
@@ -6,8 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from fashion_nn.cagan.config import CAGANConfig
-from fashion_nn.cagan.network import Generator
-from fashion_nn.cagan.serving import for_serving
+from fashion_nn.cagan.network import Fitting, Generator
+from fashion_nn.cagan.serving import PASSES, Graphs, for_serving
 from fashion_nn.upsampling import Phases
 
 SMALL = {"height": 32, "width": 32, "generator_width": 8, "warp": True, "embedding": 4}
@@ -30,3 +33,31 @@ def test_a_serving_network_paints_what_the_plain_one_does(precision: str, within
     assert not any(parameter.requires_grad for parameter in serving.parameters())
     repeats = sum(isinstance(part, nn.Upsample) for part in plain.modules())
     assert sum(isinstance(part, Phases) for part in serving.modules()) == repeats
+
+
+class Replayed:
+    """What a captured pass does, in two halves with time between them: reads what is seen, then fills its output."""
+
+    def __init__(self, graphs: Graphs) -> None:
+        self.graphs, self.out = graphs, torch.zeros(PASSES[-1], 3, 4, 4)
+
+    def replay(self) -> None:
+        seen = self.graphs.seen[0].clone()
+        time.sleep(0.002)
+        self.out.copy_(seen)
+
+
+def test_threads_take_turns_with_the_captured_passes() -> None:
+    graphs = Graphs.__new__(Graphs)  # without a GPU nothing can be captured
+    graphs.needs_group, graphs._turn = False, Lock()
+    graphs.seen = [torch.zeros(PASSES[-1], 3, 4, 4) for _ in range(3)]
+    graphs.group = torch.zeros(PASSES[-1], dtype=torch.int64)
+    replayed = Replayed(graphs)
+    graphs._captured = dict.fromkeys(PASSES, (replayed, Fitting(replayed.out, replayed.out, replayed.out)))
+
+    def paint(value: float) -> bool:
+        picture = torch.full((2, 3, 4, 4), value)
+        return bool((graphs(picture, picture, picture).picture == value).all())
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(paint, map(float, range(40))))
