@@ -33,6 +33,7 @@ from fashion_nn.world.world import is_world, write_world
 from training.progress import by_quarters
 
 READY_S = 120.0
+FITS = {category: None for category in CATEGORIES if category.endswith(DRESSED_IN)}  # what is put on
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,7 +155,7 @@ class Demonstration:
         releases, size = ReleaseStore(self.store), self.options.size
         with self.progress.step("Publish a release") as note:
             current = releases.current()
-            if current is not None and made_of(releases.manifest(current), names, size.bank, self.store):
+            if current is not None and made_of(releases.manifest(current), names, size.bank, FITS, self.store):
                 note.text = f"{current} is made of these runs"
                 return
             from training.publish import BANKED, publish
@@ -163,7 +164,7 @@ class Demonstration:
                 self.settings,
                 **{f"{network}_run": run for network, run in names.items()},
                 bank=size.bank,
-                fits={category: None for category in CATEGORIES if category.endswith(DRESSED_IN)},
+                fits=FITS,
                 by="demo",
                 why=f"the {size.name} demonstration",
                 listen=by_quarters(partial(self.progress.line, prefix="bank"), BANKED),

@@ -60,7 +60,7 @@ def figures(serves: Answer, shoppers: list[ShopperBoards]) -> Iterator[Figure]:
     if "test/mask_iou" in metrics:
         yield Figure(
             value=f"{metrics['test/mask_iou']:.2f}",
-            meaning="overlap of the masks with the true ones, which were never shown",
+            meaning="overlap of the masks with what was worn before",
         )
     known = [board for each in shoppers for board in each.boards]
     over = [each.liked_over for board in known for each in board.designs if each.liked_over is not None]

@@ -119,13 +119,20 @@ class Trainings:
         return ", ".join(f"{network} {duration(seconds_of(known))}" for network, known in found.items() if known)
 
 
-def made_of(manifest: Mapping[str, Any], names: Mapping[str, str], bank: BankConfig, store: ObjectStore) -> bool:
-    """Whether a release is made of these runs {network: run} as they are, with a seed bank as this one."""
+def made_of(
+    manifest: Mapping[str, Any],
+    names: Mapping[str, str],
+    bank: BankConfig,
+    fits: Mapping[str, str | None],
+    store: ObjectStore,
+) -> bool:
+    """Whether a release is made of these runs {network: run} as they are, with such a seed bank and to put on this."""
     known = {network: runs.read(store, run) for network, run in names.items()}
     wanted = {network: {"run": each.run, "step": each.step} for network, each in known.items() if each}
     trained = {network: each.metrics for network, each in known.items() if each}
     same_bank = manifest["configs"].get("bank") == configs.to_json(bank)
-    return manifest["runs"] == wanted and manifest["metrics"] == trained and same_bank
+    same_runs = manifest["runs"] == wanted and manifest["metrics"] == trained
+    return same_runs and same_bank and manifest.get("fits") == fits
 
 
 def finish(futures: Sequence[Future[None]]) -> None:

@@ -1,6 +1,7 @@
 """Train the try-on network: `python -m training.cagan --config demo --data URL --run NAME`."""
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -177,15 +178,21 @@ def open_pairs(
     found = (*pairs.problems, *lacking.settle())
     masked = any(pairs.masks) if segmented else part == "test" and all(pairs.masks)
     tables, masks = opened(source, pairs, config, shown, placed, masked)
-    broken = np.unique(np.concatenate([each.failed for each in tables]))  # a pair whose mask is, learns without
-    problems = tuple(problem for each in tables for problem in each.problems)
-    refused = (*problems, *masks.problems) if segmented and masks else problems
-    if len(broken) == len(pairs) or (refused and source.on_problem == "refuse"):
-        raise DataError(refused)
+    needed = [*tables, masks] if masks and not segmented else tables  # who learns of masks learns without one, too
+    broken = np.unique(np.concatenate([each.failed for each in needed]))
+    problems = tuple(problem for each in needed for problem in each.problems)
+    unread = masks.problems if masks and segmented else ()
+    if len(broken) == len(pairs) or ((problems or unread) and source.on_problem == "refuse"):
+        raise DataError((*problems, *unread))
+    if part == "test":
+        alone, lone = without_company(pairs, set(broken.tolist()), folder), ProblemList(source.on_problem)
+        for place in alone:
+            lone.add(folder / "test_pairs.txt", None, f"no other pair is of the group of {pairs.names[place]}")
+        broken, found = np.union1d(broken, alone).astype(np.int64), (*found, *lone.settle())
     if len(broken):
         pairs = pairs.without(broken)
         tables, masks = opened(source, pairs, config, shown, placed, masked)
-    found = (*found, *problems, *(masks.problems if masks else ()))
+    found = (*found, *problems, *unread)
     groups = [config.groups.index(group) for group in pairs.groups] if config.groups else [0] * len(pairs)
     return PairData(
         pairs=pairs,
@@ -205,6 +212,16 @@ def of_groups(folder: Path, part: str, pairs: Pairs, wanted: tuple[str, ...]) ->
     if len(others) == len(pairs):
         raise fatal(folder / f"{part}_labels.csv", None, f"no pair of the groups {', '.join(wanted)}")
     return pairs.without(others)
+
+
+def without_company(pairs: Pairs, gone: set[int], folder: Path) -> list[int]:
+    """Pairs with no other one of their group, whose garment could be put on. Raises DataError where that is all."""
+    places = [place for place in range(len(pairs)) if place not in gone]
+    groups = Counter(pairs.groups[place] if pairs.groups else "" for place in places)
+    alone = [place for place in places if groups[pairs.groups[place] if pairs.groups else ""] < 2]
+    if len(alone) == len(places):
+        raise fatal(folder / "test_pairs.txt", None, "no two pairs of a group, of which one is tried on the other")
+    return alone
 
 
 def with_all(known: Sequence[object | None], pairs: Pairs, otherwise: DataError) -> Pairs:

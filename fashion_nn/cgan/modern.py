@@ -6,7 +6,7 @@ and halved through the low-pass filter [1, 3, 3, 1], a 4×4 map is spanned by le
 another one of its batch, and training and evaluation compute the same. D may leave out the stage at the picture's own
 resolution, the dearest one, and begin with features of 2×2 pixels each. (G may not: it paints checkerboards then.)
 
-D has no fixed scale of its own: a critic that was trained on differences (`loss.relativistic_discriminator`) says which
+D has no fixed scale of its own: a critic that was trained on differences (`loss.more_real`) says which
 of two pictures is more real. `Discriminator.calibrate` turns it into the realism that everything else knows.
 """
 

@@ -31,10 +31,10 @@ def ssim(
         raise ValueError(f"SSIM needs at least {WINDOW} x {WINDOW} pixels, not {tuple(first.shape[-2:])}")
     a, b = (each.to(dtype) + RANGE / 2 for each in (first, second))
     with torch.autocast(a.device.type, enabled=False):  # a variance of numbers with eight bits is none
-        mean_a, mean_b = _blurred(a), _blurred(b)
-        variance_a = _blurred(a * a) - mean_a**2
-        variance_b = _blurred(b * b) - mean_b**2
-        covariance = _blurred(a * b) - mean_a * mean_b
+        down, across = (_windows(length, a) for length in a.shape[-2:])
+        mean_a, mean_b, square_a, square_b, product = (down @ each @ across.T for each in (a, b, a * a, b * b, a * b))
+        variance_a, variance_b = square_a - mean_a**2, square_b - mean_b**2
+        covariance = product - mean_a * mean_b
     luminance = (2 * mean_a * mean_b + _C1) / (mean_a**2 + mean_b**2 + _C1)
     structure = (2 * covariance + _C2) / (variance_a + variance_b + _C2)
     edge = WINDOW // 2
@@ -73,17 +73,11 @@ def _mean(values: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
     return (values * weights).sum(dim=(1, 2, 3)) / weights.sum(dim=(1, 2, 3))
 
 
-def _blurred(values: torch.Tensor) -> torch.Tensor:
-    """Gaussian-weighed means of every window that fits: [N, C, H, W] -> [N, C, H - 10, W - 10].
-
-    By matrices, which PyTorch multiplies as exactly as their dtype allows; a GPU's convolutions round to TF32.
-    """
-    down, across = (_windows(length, values) for length in values.shape[-2:])
-    return down @ values @ across.T
-
-
 def _windows(length: int, like: torch.Tensor) -> torch.Tensor:
-    """[length - 10, length]: one row for each window, its weights where it lies."""
+    """[length - 10, length]: one row for each window that fits, its Gaussian weights where it lies.
+
+    Matrices, since PyTorch multiplies these as exactly as their dtype allows; a GPU's convolutions round to TF32.
+    """
     offsets = torch.arange(WINDOW, dtype=like.dtype, device=like.device) - WINDOW // 2
     kernel = torch.exp(-(offsets**2) / (2 * SIGMA**2))
     rows = like.new_zeros(length - WINDOW + 1, length)

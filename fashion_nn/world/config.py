@@ -49,6 +49,9 @@ class WorldConfig:
         if self.pairs_train % self.pairs_per_person:
             told = f"a multiple of pairs_per_person, which is {self.pairs_per_person}"
             raise ValueError(f"pairs_train: must be {told}, not {self.pairs_train}")
+        if self.pairs_per_person > 1 and self.pairs_train < 2 * self.pairs_per_person**2:
+            told = f"at least {2 * self.pairs_per_person**2}, so that each person finds so many tops on others"
+            raise ValueError(f"pairs_train: must be {told}, not {self.pairs_train}")
 
     @property
     def items(self) -> int:

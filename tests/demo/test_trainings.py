@@ -69,17 +69,19 @@ def test_finished_runs_are_left_alone(trainings: Trainings) -> None:
 
 def test_a_release_of_these_runs_is_recognised(trainings: Trainings) -> None:
     keep(trainings.store, *(finished(network) for network in trainings.names()))
-    bank, names = trainings.size.bank, trainings.names()
+    bank, names, fits = trainings.size.bank, trainings.names(), {"men-tops": None}
     manifest = {
+        "fits": fits,
         "configs": {"bank": configs.to_json(bank)},
         "runs": {network: {"run": run, "step": 10} for network, run in names.items()},
         "metrics": {network: {"auc/test": 0.5} for network in names},
     }
-    assert made_of(manifest, names, bank, trainings.store)
-    assert not made_of({**manifest, "metrics": {}}, names, bank, trainings.store)
-    assert not made_of({**manifest, "configs": {}}, names, bank, trainings.store), "one without a seed bank"
+    assert made_of(manifest, names, bank, fits, trainings.store)
+    assert not made_of({**manifest, "metrics": {}}, names, bank, fits, trainings.store)
+    assert not made_of({**manifest, "configs": {}}, names, bank, fits, trainings.store), "one without a seed bank"
+    assert not made_of({**manifest, "fits": None}, names, bank, fits, trainings.store), "one that puts everything on"
     trainings.remove()
-    assert not made_of(manifest, names, bank, trainings.store)
+    assert not made_of(manifest, names, bank, fits, trainings.store)
 
 
 def test_interrupted_and_missing_runs_are_trained(trainings: Trainings) -> None:

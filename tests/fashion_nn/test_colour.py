@@ -52,3 +52,11 @@ def test_a_turn_moves_hues_and_leaves_lightness_greys_and_whole_turns() -> None:
     torch.testing.assert_close(after[:, 0], before[:, 0], atol=0.05, rtol=0)
     torch.testing.assert_close(after[:, 1:], -before[:, 1:], atol=0.05, rtol=0)
     torch.testing.assert_close(turned(dull, torch.tensor([1.0, 0.0])), dull, atol=2e-4, rtol=0)
+
+
+def test_autocast_leaves_it_as_exact_as_it_is() -> None:
+    pictures = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    values = scaled_lab(pictures)
+    with torch.autocast("cpu", torch.bfloat16):
+        there, back = scaled_lab(pictures), from_scaled_lab(values)
+    assert torch.equal(there, values) and torch.equal(back, from_scaled_lab(values))

@@ -109,6 +109,15 @@ def test_a_fitting_is_the_same(config: CAGANConfig, precision: str, count: int):
         assert (apart.max() < most, apart.mean() < mean) == (True, True), name
 
 
+def test_a_network_that_sees_lab_is_served_as_any_other():
+    torch.manual_seed(0)
+    config = replace(CAGAN, precision="fp32", colours="lab")
+    plain = Generator(config).eval().requires_grad_(False)
+    inputs = [torch.rand(2, 3, 32, 32) * 2 - 1 for _ in range(3)]
+    found = for_serving(copy.deepcopy(plain), config, GPU)(*(each.to(GPU) for each in inputs))
+    assert (found.picture.cpu() - plain(*inputs).picture).abs().mean() < 1e-4
+
+
 def test_passes_of_all_sizes_in_turns_stay_apart():
     """A fitting is its caller's: the next pass, which reuses the memory of the last one, leaves it as it was."""
     torch.manual_seed(0)

@@ -136,6 +136,31 @@ def test_masks_are_learnt_from_where_they_are_known(data: Path, tmp_path: Path, 
     assert all(torch.isfinite(value) for value in step(step.draw(0)).values())
 
 
+def test_test_pairs_without_company_or_mask_are_left_out(data: Path, tmp_path: Path, settings: Settings) -> None:
+    which, folder = recipe.find("cagan"), shutil.copytree(data, tmp_path / "lone")
+    config = configs.named(which.configs, "debug")
+    names = which.open(source_of(folder, settings), config).test.pairs.names
+    (folder / "pairs" / "test" / "image-mask" / f"{names[0]}.png").write_bytes(b"not a picture")
+    found = which.open(source_of(folder, settings), config)
+    assert found.test.pairs.names == names[1:] and len(found.test.masks) == len(names) - 1
+    with pytest.raises(DataError, match=rf"{names[0]}\.png"):
+        which.open(replace(source_of(folder, settings), on_problem="refuse"), config)
+    labels = {"train": ["upper", "lower"] * 3, "test": ["upper", "lower", "upper", "upper"]}
+    for part, known in (("train", found.train.pairs.names), ("test", names)):
+        rows = [f"{name},{group},any\n" for name, group in zip(known, labels[part], strict=True)]
+        (folder / "pairs" / f"{part}_labels.csv").write_text("name,group,label\n" + "".join(rows))
+    grouped = configs.override(config, ["groups=upper,lower", "embedding=4"])
+    found = which.open(source_of(folder, settings), grouped)
+    assert found.test.pairs.names == names[2:]
+    assert any(f"no other pair is of the group of {names[1]}" in str(each) for each in found.test.problems)
+    step = which.build(grouped, found, torch.device("cpu"))
+    assert np.isfinite(list(which.evaluate(step, found).values())).all()
+    pairs = folder / "pairs" / "test_pairs.txt"
+    pairs.write_text(pairs.read_text().splitlines()[2] + "\n")
+    with pytest.raises(DataError, match="no two pairs of a group"):
+        which.open(source_of(folder, settings), config)
+
+
 def test_a_fitting_network_begins_with_another_runs_weights(data: Path, settings: Settings) -> None:
     which, source = recipe.find("cagan"), source_of(data, settings)
     config = configs.override(configs.named(which.configs, "debug"), [f"start={RUNS['cagan']}", "seed=1"])

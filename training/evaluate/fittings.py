@@ -40,6 +40,7 @@ from training.recipe import Source
 from training.trained import load
 
 BATCH = 32  # pairs fitted at once
+FEWEST = 4  # pairs: two halves are compared, each by how its pictures differ among themselves
 SHOWN = 4  # cases of each kind on a sheet
 RANGE = 2.0  # of pictures on [-1, 1]
 FEATURES = "an 8×8 thumbnail, the shares of 64 colours, and edges by place and direction"
@@ -138,10 +139,12 @@ def open_cases(folder: Path, source: Source, config: CAGANConfig, inquiry: Fitti
     """The test pairs, each with a wanted garment: the one that its truth wears, or of another pair of its group."""
     if not (folder / "test_pairs.txt").exists():
         raise TrainingError(f"{folder} has no test_pairs.txt: nothing that the run never saw")
+    if inquiry.group and config.groups and inquiry.group not in config.groups:
+        raise TrainingError(f"group is {inquiry.group}, but the run has learnt {', '.join(config.groups)}")
     test = open_pairs(folder, "test", source, config, only=inquiry.group)
     n = len(test.pairs)
-    if n < 2:
-        raise TrainingError(f"{folder} has {n} pair to test on, but must have at least 2")
+    if n < FEWEST:
+        raise TrainingError(f"{folder} has {n} pairs to test on, but must have at least {FEWEST}")
     everything = np.arange(n)
     table = folder.parent / "world.json"
     drawn = table.exists() and (folder / "test_truth.csv").exists()

@@ -215,5 +215,7 @@ def test_the_module_offers_the_names_of_its_sizes():
 def test_pairs_that_would_leave_somebody_short_are_refused():
     with pytest.raises(ValueError, match="pairs_train: must be a multiple of pairs_per_person, which is 3, not 10"):
         WorldConfig(pairs_train=10, pairs_per_person=3)
+    with pytest.raises(ValueError, match="pairs_train: must be at least 18, so that each person finds"):
+        WorldConfig(pairs_train=12, pairs_per_person=3)
     with pytest.raises(ValueError, match="pairs_per_person: must lie between 1 and 100, not 0"):
         WorldConfig(pairs_per_person=0)
