@@ -87,7 +87,7 @@ def traces(environment: Mapping[str, str], *, deployment: str, replica: str) -> 
     try:
         return spans.sent(deployment=deployment, replica=replica)
     except ImportError as error:
-        raise TracesUnavailable(f"traces are wanted, but {error.name} is missing: install atelier[traces]") from error
+        raise TracesUnavailable(f"traces are wanted, but {error.name} is missing: install '.[traces]'") from error
 
 
 def replica_traces() -> Traces:
