@@ -36,7 +36,7 @@ NEEDS = {
 SOURCE_NEEDS = {"recommend": "read", "design": "design"}
 FOLLOW_S = 5.0  # how often the bucket is asked for keys issued and revoked
 AGAIN_S = 1.0  # at the soonest, where somebody comes with a key that is not known
-PATIENCE_S = 2.0  # of such a somebody, with the bucket: they hold a permit meanwhile
+PATIENCE_S = 2.0  # with a reading, of whoever waits for it: they hold permits meanwhile
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +101,7 @@ class KeyRing:
         self._asked = -float("inf")
         self._failure: str | None = None  # of the last reading
         self._reading: asyncio.Task[None] | None = None  # one for all who wait for it
+        self._waited_until = 0.0  # on the loop's clock
         self._following: asyncio.Task[None] | None = None
 
     async def find(self, text: str) -> Key:
@@ -134,9 +135,10 @@ class KeyRing:
         """Have what came since read, unless that was just done. Raises Unavailable where it could not be."""
         if self._reading is None and time.monotonic() >= self._asked + AGAIN_S:
             self._reading = asyncio.create_task(self._read())
+            self._waited_until = asyncio.get_running_loop().time() + PATIENCE_S
         if self._reading is not None:
             try:
-                async with asyncio.timeout(PATIENCE_S):
+                async with asyncio.timeout_at(self._waited_until):
                     await asyncio.shield(self._reading)
             except TimeoutError as error:
                 raise Unavailable("the keys are still being read", retry_after_s=1) from error

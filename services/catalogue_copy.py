@@ -104,7 +104,7 @@ class CatalogueCopy:
         """The Recommender has said which release it serves: from now on no other one answers here."""
         self._begin()
         if self._copy is not None and self._copy.release != release:
-            self._copy, self._left = None, self._copy
+            self._leave_for(release)
 
     async def read_on(self) -> None:
         """Bring the copy to where the Recommender is. Raises what its calls and `load` raise."""
@@ -120,7 +120,9 @@ class CatalogueCopy:
                 if turned:
                     return  # one replica serves this, another that: whoever answers next time
                 turned = True
-                await self._turn(changes.release)
+                self._leave_for(changes.release)
+                if self._copy is None:
+                    self._copy = await self._loaded(changes.release)
                 continue
             if changes.put or changes.dropped:
                 await asyncio.to_thread(copy.ranker.change, changes.put, changes.dropped)
@@ -131,14 +133,12 @@ class CatalogueCopy:
                     self._left = None
                 return
 
-    async def _turn(self, release: str) -> None:
-        """To the copy of another release: the one that was left last, or else a new one."""
-        left, self._copy = self._copy, None
+    def _leave_for(self, release: str | None) -> None:
+        """Lay the copy aside, and take up the one that was laid aside before it if that is of this release."""
         if self._left is not None and self._left.release == release:
-            self._copy, self._left = self._left, left
-            return
-        self._left = left or self._left
-        self._copy = await self._loaded(release)
+            self._copy, self._left = self._left, self._copy
+        else:
+            self._copy, self._left = None, self._copy or self._left
 
     async def _loaded(self, release: str) -> Copy | None:
         ranker = await asyncio.to_thread(self._load, release)

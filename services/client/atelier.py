@@ -221,7 +221,7 @@ def _lost(error: httpx.TransportError) -> NoAnswer:
     """A connection that failed is worth another try; one that was waited for long enough is not."""
     if isinstance(error, httpx.ReadTimeout | httpx.WriteTimeout):
         return NoAnswer(LATE, again=False)
-    return NoAnswer(str(error) or type(error).__name__, again=True)
+    return NoAnswer(str(error) or type(error).__name__, again=not isinstance(error, httpx.UnsupportedProtocol))
 
 
 def _read(content: bytes, kind: type[Answer]) -> Answer:

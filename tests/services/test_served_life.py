@@ -223,8 +223,8 @@ def test_a_release_whose_vectors_have_categories_answers_all_that_others_do(serv
         ends = [best[0], best[-1]]
         scored = answered(served, "/v1/score", shopper=KNOWN, items=[each["item_id"] for each in ends])["scores"]
         assert [each["score"] for each in scored] == pytest.approx([each["score"] for each in ends], rel=1e-4)
-        middle = {name: middling(best, name) for name in tiny_release.CATEGORIES}
-        for name in tiny_release.CATEGORIES:  # a design is worth what items of its category are worth
+        middle = {name: middling(best, name) for name in tiny_release.FITS}
+        for name in tiny_release.FITS:  # a design is worth what items of its category are worth
             (design,) = answered(served, "/v1/design", **{**DESIGN, "category": name})["designs"]
             assert min(middle, key=lambda each, score=design["score"]: abs(score - middle[each])) == name
         altered = answered(served, "/v1/alter", **{**LONG, "stages": 1, "steps": 2, "restarts": 2})

@@ -153,6 +153,8 @@ def test_a_wait_that_is_longer_than_there_is_time_is_not_begun() -> None:
 def test_nobody_there_is_no_answer() -> None:
     patience = Patience(timeout_s=0.5)
     assert isinstance(ask_both(f"http://127.0.0.1:{free_port()}", SCORE, patience), NoAnswer)
+    nowhere = ask_both("127.0.0.1:8000", SCORE)
+    assert isinstance(nowhere, NoAnswer) and not nowhere.again and "protocol" in str(nowhere)
 
 
 def test_who_has_waited_long_enough_does_not_ask_again() -> None:
