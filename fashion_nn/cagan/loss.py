@@ -52,9 +52,9 @@ def total_variation(mask: Tensor) -> Tensor:
     return across.abs().mean() + down.abs().mean()
 
 
-def saturation(mask: Tensor) -> Tensor:
-    """How far the mask's logits are beyond ±SURE, squared: what a sigmoid is sure of beyond, it does not unlearn."""
-    return F.relu(torch.logit(mask, 1e-6).abs() - SURE).square().mean()
+def saturation(logits: Tensor) -> Tensor:
+    """How far a mask's logits are beyond ±SURE, squared: what a sigmoid is sure of beyond, it does not unlearn."""
+    return F.relu(logits.abs() - SURE).square().mean()
 
 
 def cycle(person: Tensor, returned: Tensor, colours: str = "rgb") -> Tensor:

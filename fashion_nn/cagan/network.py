@@ -31,7 +31,7 @@ class Fitting(NamedTuple):
     """picture: what is shown; mask: α; painted: x̃. [N, 3, H, W] in [-1, 1], [N, 1, H, W] in [0, 1], [N, 3, H, W].
 
     Where there is a warp: flow [N, 2, H, W]; carried [N, 3, H, W], the wanted garment bent by it; and share
-    [N, 1, H, W] in [0, 1], how much of what is painted is carried.
+    [N, 1, H, W] in [0, 1], how much of what is painted is carried. logits [N, 1, H, W]: of the mask that is not given.
     """
 
     picture: Tensor
@@ -40,6 +40,7 @@ class Fitting(NamedTuple):
     flow: Tensor | None = None
     carried: Tensor | None = None
     share: Tensor | None = None
+    logits: Tensor | None = None
 
 
 class Down(nn.Module):
@@ -218,7 +219,7 @@ class Generator(nn.Module):
             flow = corrected(flow, last[:, 5:])
             carried, share = finely_bent(wanted, flow), last[:, 4:5].sigmoid()
             painted = share * carried + (1 - share) * painted
-        return Fitting(mask * painted + (1 - mask) * person, mask, painted, flow, carried, share)
+        return Fitting(mask * painted + (1 - mask) * person, mask, painted, flow, carried, share, last[:, :1])
 
     def _masked(self, logits: Tensor, given: Tensor | None) -> Tensor:
         if given is None:

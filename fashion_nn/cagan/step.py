@@ -157,7 +157,7 @@ class GeneratorObjective(nn.Module):
             outlines = loss.total_variation(fitting.mask)
             terms["loss/generator/total_variation"] = config.total_variation_weight * outlines
         if config.saturation_weight:
-            sure = sum(loss.saturation(each.mask) for each in ways)
+            sure = sum(loss.saturation(each.logits) for each in ways)
             terms["loss/generator/saturation"] = config.saturation_weight * sure
         if config.warp:
             region = made.mask * (LOOKED_AT + (1 - LOOKED_AT) * made.share)
