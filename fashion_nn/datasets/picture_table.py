@@ -42,12 +42,12 @@ class Shared(Protocol):
 class PictureTable:
     """Pixels uint8 [n, C, H, W] on disk; `table[indices]` reads rows as a torch.uint8 tensor."""
 
-    def __init__(self, folder: Path):
-        """Opens a table that `build` made."""
-        self.folder = folder
+    def __init__(self, folder: Path, rows: np.ndarray):
+        """Opens a table that `build` made. rows: int64 [n], where in the file each picture is."""
+        self.folder, self._rows = folder, rows
         self._pixels = np.load(folder / _PIXELS, mmap_mode="r", allow_pickle=False)
         failures = json.loads((folder / _FAILED).read_text())
-        self.failed = np.array([place for place, _, _ in failures], dtype=np.int64)
+        self.failed = np.flatnonzero(np.isin(rows, [place for place, _, _ in failures]))
         self.problems = tuple(Problem(name, None, reason) for _, name, reason in failures)
 
     @classmethod
@@ -66,7 +66,8 @@ class PictureTable:
     ) -> PictureTable:
         """Opens the table of these sources in the folder `cache`, decoding them into it when it is not there.
 
-        Where another machine has decoded the same pictures, the table comes from `shared` instead.
+        A source that comes several times is decoded and kept once. Where another machine has decoded the same
+        pictures, the table comes from `shared` instead.
 
         `channels=3` are pictures letterboxed on white, `channels=1` masks letterboxed on black. `whole`: pictures
         are to fill the table's own, without a border; those of other proportions fail. What will not read or decode
@@ -77,7 +78,8 @@ class PictureTable:
         """
         if channels not in (1, 3):
             raise ValueError(f"channels {channels} is neither 1 (masks) nor 3 (pictures)")
-        cache = Path(cache)
+        cache, given = Path(cache), sources
+        sources = list(dict.fromkeys(given))
         shape = (len(sources), channels, height, width)
         form = (*shape, "whole") if whole else shape
         folder = cache / _name(form, (_fingerprint(source) for source in sources))
@@ -89,18 +91,19 @@ class PictureTable:
                         _decode_into, sources, shape, whole, workers or len(os.sched_getaffinity(0)), progress
                     )
                     _write(folder, fill if shared is None else partial(_share, shared, sources, form, fill))
-        return cls(folder)
+        places = {source: place for place, source in enumerate(sources)}
+        return cls(folder, np.array([places[source] for source in given], dtype=np.int64))
 
     def __len__(self) -> int:
-        return len(self._pixels)
+        return len(self._rows)
 
     def __getitem__(self, indices: np.ndarray | torch.Tensor | Sequence[int] | slice) -> torch.Tensor:
         """Rows [n, C, H, W] of pixels, torch.uint8, a copy; the tensor may be written to."""
         places = indices if isinstance(indices, slice) else np.asarray(indices)
-        return torch.from_numpy(np.array(self._pixels[places]))
+        return torch.from_numpy(np.array(self._pixels[self._rows[places]]))
 
     def __reduce__(self) -> tuple:
-        return (PictureTable, (self.folder,))  # another process maps the same file
+        return (PictureTable, (self.folder, self._rows))  # another process maps the same file
 
     @property
     def size(self) -> tuple[int, int]:

@@ -75,6 +75,15 @@ def test_what_does_not_decode_is_listed_and_stays_background(tmp_path):
     assert [int(row.unique()) for row in table[[0, 2]]] == [0, 50]
 
 
+def test_a_picture_that_comes_several_times_is_kept_once(tmp_path):
+    one, other, broken = sources_of(plain(50), plain(100), b"no picture")
+    table = PictureTable.build([other, one, None, broken, other, broken, None], height=8, width=6, cache=tmp_path)
+    assert [row.unique().tolist() for row in table[:]] == [[100], [50], [255], [255], [100], [255], [255]]
+    assert table.failed.tolist() == [3, 5] and len(table.problems) == 1 and len(table) == 7
+    assert len(np.load(table.folder / FILES[0])) == 4
+    assert torch.equal(pickle.loads(pickle.dumps(table))[:], table[:])
+
+
 def test_no_source_is_background_and_no_failure(tmp_path):
     sources = [None, *sources_of(plain(255))]
     table = PictureTable.build(sources, height=8, width=6, cache=tmp_path, channels=1)
