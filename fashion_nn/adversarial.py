@@ -93,6 +93,7 @@ class AdversarialStep:
         for name in STATES:
             getattr(self, name).load_state_dict(state[name])
         self.average.network.load_state_dict(state["average"])
+        steps.lay_out(self.generator_optimiser, self.discriminator_optimiser)
         self.updates = state["updates"]
 
 

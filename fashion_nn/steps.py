@@ -102,6 +102,15 @@ class Average:
             mine.copy_(theirs)
 
 
+def lay_out(*optimisers: torch.optim.Optimizer) -> None:
+    """Moments that were loaded as their weights are laid out, which files do not keep: every update would convert."""
+    for optimiser in optimisers:
+        for weights, moments in optimiser.state.items():
+            for name, moment in moments.items():
+                if moment.ndim > 1:
+                    moments[name] = torch.empty_like(weights, requires_grad=False).copy_(moment)
+
+
 def optimiser_step(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
     """Backward and one step from fresh gradients."""
     optimiser.zero_grad(set_to_none=True)

@@ -215,6 +215,7 @@ class DVBPRStep:
     def load(self, state: dict[str, Any]) -> None:
         self.recommender.load_state_dict(state["recommender"])
         self.optimiser.load_state_dict(state["optimiser"])
+        steps.lay_out(self.optimiser)
         self.updates = state.get("updates", 0)
 
 

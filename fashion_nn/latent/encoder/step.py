@@ -146,6 +146,7 @@ class EncoderStep:
     def load(self, state: dict[str, Any]) -> None:
         self.encoder.load_state_dict(state["encoder"])
         self.optimiser.load_state_dict(state["optimiser"])
+        steps.lay_out(self.optimiser)
         self.average.network.load_state_dict(state["average"])
         self.updates = state["updates"]
 

@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from fashion_nn.cagan.transplants import transplanted
 from fashion_nn.cagan.warp import places
 from fashion_nn.metrics.fittings import misplaced, ssim
 from fashion_nn.pictures import normalise
+from fashion_nn.state_files import load_state, save_state
 from tests.fashion_nn.drawn import pairs_data, pixels
 
 FP32 = dataclasses.replace(config.debug(), precision="fp32", worn_dropout=0.0)
@@ -84,13 +86,17 @@ def test_an_unknown_worn_garment_is_shown_as_blank_white():
     assert torch.equal(batch.worn_shown[~hidden], batch.worn[~hidden])
 
 
-def test_state_goes_on_bit_for_bit():
+def test_state_goes_on_bit_for_bit(tmp_path: Path):
     whole, first, second = (CAGANStep(config.debug(), pairs_data()) for _ in range(3))
     for number in range(4):
         whole(whole.draw(number))
     for number in range(2):
         first(first.draw(number))
-    second.load(first.state())
+    save_state(tmp_path, first.state())
+    second.load(load_state(tmp_path))
+    for weights, moments in second.generator_optimiser.state.items():
+        for moment in (moments["exp_avg"], moments["exp_avg_sq"]):
+            assert moment.stride() == weights.stride()  # else every update converts
     for number in range(2, 4):
         second(second.draw(number))
     assert torch.equal(whole.generator.last.weight, second.generator.last.weight)
