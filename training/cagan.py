@@ -185,7 +185,8 @@ def open_pairs(
     if len(broken) == len(pairs) or ((problems or unread) and source.on_problem == "refuse"):
         raise DataError((*problems, *unread))
     if part == "test":
-        alone, lone = without_company(pairs, set(broken.tolist()), folder), ProblemList(source.on_problem)
+        kinds = pairs.groups if config.groups else [""] * len(pairs)
+        alone, lone = without_company(kinds, set(broken.tolist()), folder), ProblemList(source.on_problem)
         for place in alone:
             lone.add(folder / "test_pairs.txt", None, f"no other pair is of the group of {pairs.names[place]}")
         broken, found = np.union1d(broken, alone).astype(np.int64), (*found, *lone.settle())
@@ -214,11 +215,11 @@ def of_groups(folder: Path, part: str, pairs: Pairs, wanted: tuple[str, ...]) ->
     return pairs.without(others)
 
 
-def without_company(pairs: Pairs, gone: set[int], folder: Path) -> list[int]:
+def without_company(groups: Sequence[str], gone: set[int], folder: Path) -> list[int]:
     """Pairs with no other one of their group, whose garment could be put on. Raises DataError where that is all."""
-    places = [place for place in range(len(pairs)) if place not in gone]
-    groups = Counter(pairs.groups[place] if pairs.groups else "" for place in places)
-    alone = [place for place in places if groups[pairs.groups[place] if pairs.groups else ""] < 2]
+    places = [place for place in range(len(groups)) if place not in gone]
+    counts = Counter(groups[place] for place in places)
+    alone = [place for place in places if counts[groups[place]] < 2]
     if len(alone) == len(places):
         raise fatal(folder / "test_pairs.txt", None, "no two pairs of a group, of which one is tried on the other")
     return alone

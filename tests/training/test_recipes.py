@@ -149,6 +149,7 @@ def test_test_pairs_without_company_or_mask_are_left_out(data: Path, tmp_path: P
     for part, known in (("train", found.train.pairs.names), ("test", names)):
         rows = [f"{name},{group},any\n" for name, group in zip(known, labels[part], strict=True)]
         (folder / "pairs" / f"{part}_labels.csv").write_text("name,group,label\n" + "".join(rows))
+    assert which.open(source_of(folder, settings), config).test.pairs.names == names[1:]  # to whom all are of one kind
     grouped = configs.override(config, ["groups=upper,lower", "embedding=4"])
     found = which.open(source_of(folder, settings), grouped)
     assert found.test.pairs.names == names[2:]
