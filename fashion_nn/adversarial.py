@@ -1,6 +1,6 @@
 """What the training steps of both GANs share: two networks, two optimisers, the average of G, and their state."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from fashion_nn import steps
+from fashion_nn.graphs import Lesson
 
 
 class AdversarialConfig(Protocol):
@@ -43,6 +44,8 @@ class AdversarialStep:
         weight_decay: float = 0.0,
     ) -> None:
         self.config, self.device, self.updates = config, device, 0
+        self._captures = device.type == "cuda"
+        self._lessons: dict[torch.optim.Optimizer, Lesson] = {}
         self.generator = generator.to(device, memory_format=torch.channels_last)
         self.discriminator = discriminator.to(device, memory_format=torch.channels_last)
         self.average = steps.Average(self.generator, config.average_decay)
@@ -63,6 +66,7 @@ class AdversarialStep:
     def distribute(self, wrap: steps.Wrap, replicas: int) -> None:
         """Train as one of `replicas` workers; `wrap` is DistributedDataParallel or the like."""
         self.on_generator, self.on_discriminator = wrap(self.on_generator), wrap(self.on_discriminator)
+        self._captures = False  # what workers say to each other is no part of a graph
 
     def update(self, real: tuple[Any, ...], fake: tuple[Any, ...]) -> dict[str, Tensor]:
         """One update of D on its objective's inputs `real`, then one of G on `fake`; returns all terms, detached."""
@@ -72,17 +76,28 @@ class AdversarialStep:
 
     def update_discriminator(self, *inputs: Any) -> dict[str, Tensor]:
         """One update of D on its objective's inputs; returns the terms, detached."""
-        total, terms = self.on_discriminator(*inputs)
-        steps.optimiser_step(self.discriminator_optimiser, total)
+        (terms,) = self._learn(self.on_discriminator, self.discriminator_optimiser, inputs)
         return _detached(terms)
 
     def update_generator(self, *inputs: Any) -> tuple[Any, ...]:
         """One update of G, which counts as a step; returns the terms, detached, and what else its objective returns."""
-        total, terms, *rest = self.on_generator(*inputs)
-        steps.optimiser_step(self.generator_optimiser, total)
+        terms, *rest = self._learn(self.on_generator, self.generator_optimiser, inputs)
         self.average.update(self.generator, self.updates)
         self.updates += 1
         return _detached(terms), *rest
+
+    def _learn(self, objective: nn.Module, optimiser: torch.optim.Optimizer, inputs: tuple[Any, ...]) -> Sequence[Any]:
+        """One step on an objective, replayed on a GPU that is this worker's alone; all but the total."""
+        if not self._captures:
+            total, *rest = objective(*inputs)
+            steps.optimiser_step(optimiser, total)
+            return rest
+        if optimiser not in self._lessons:
+            buffers = [buffer for network in self.networks.values() for buffer in network.buffers()]
+            self._lessons[optimiser] = Lesson(objective, optimiser.param_groups[0]["params"], buffers)
+        rest = self._lessons[optimiser](*inputs)
+        optimiser.step()
+        return rest
 
     def state(self) -> dict[str, Any]:
         """All that a later `load` needs to go on: weights, the average, both optimisers."""

@@ -47,6 +47,11 @@ def share(values: Values, rank: int, replicas: int) -> Values:
     return values[rank * size : (rank + 1) * size]
 
 
+def within_reach(values: Tensor, device: torch.device) -> Tensor:
+    """The values where `device` can fetch them by itself, beside its work: pinned, for a GPU."""
+    return values.pin_memory() if device.type == "cuda" else values
+
+
 def epoch_indices(n: int, batch_size: int, seed: int, step: int) -> np.ndarray:
     """The `batch_size` indices of one step: permutations of range(n), one after another, cut into batches."""
     first = step * batch_size

@@ -4,6 +4,7 @@ import math
 import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from training.sources import local_source
 
 Batch = TypeVar("Batch")
 
+DRAWERS = 8  # threads that draw batches for a GPU, at most; each holds one that is ready
 SMALL = 96  # pixels: lower pictures are shown at twice their size on a sample sheet
 
 
@@ -84,7 +86,8 @@ class Worker:
         begin, config = self.resume(), self.config
         self.began, self.begun_at = begin, time.monotonic()
         draw = partial(self.step.draw, rank=self.rank, replicas=self.replicas)
-        for number, batch in ahead(draw, range(begin, config.steps)):
+        drawers = min(torch.get_num_threads(), DRAWERS) if self.device.type == "cuda" else 1
+        for number, batch in ahead(draw, range(begin, config.steps), drawers):
             seed_torch(config.seed, number, self.rank)
             self.averages.add(self.step(batch))
             if reason := self.after(number + 1):
@@ -193,19 +196,21 @@ class Averages:
         return settled
 
 
-def ahead(draw: Callable[[int], Batch], numbers: range) -> Iterator[tuple[int, Batch]]:
-    """(number, draw(number)) in order, the next one drawn in a thread while the last one is worked on.
+def ahead(draw: Callable[[int], Batch], numbers: range, drawers: int = 1) -> Iterator[tuple[int, Batch]]:
+    """(number, draw(number)) in order, the next ones drawn by so many threads while the last one is worked on.
 
-    PyTorch gives a thread as many more as the step's has, and with more than there are processors OpenMP puts all of
-    them to sleep between any two operations: a step by two threads took a third longer. So this one works alone.
+    A step on a GPU is done sooner than one thread has drawn the next. Where steps are worked on by processors, one has
+    the time, and others would take it from them. PyTorch gives a thread as many more as the step's has, and with more
+    than there are processors OpenMP puts all of them to sleep between any two operations: a step by two threads took a
+    third longer. So each works alone.
     """
     alone = {"initializer": torch.set_num_threads, "initargs": (1,)}
-    with ThreadPoolExecutor(1, thread_name_prefix="draw", **alone) as pool:
-        coming = pool.submit(draw, numbers[0]) if numbers else None
+    with ThreadPoolExecutor(drawers, thread_name_prefix="draw", **alone) as pool:
+        coming = deque(pool.submit(draw, number) for number in numbers[:drawers])
         for number in numbers:
-            batch = coming.result()
-            if number + 1 in numbers:
-                coming = pool.submit(draw, number + 1)
+            batch = coming.popleft().result()
+            if number + drawers in numbers:
+                coming.append(pool.submit(draw, number + drawers))
             yield number, batch
 
 

@@ -60,8 +60,8 @@ class Batch:
     group: int64 [B], of both garments. patch [B, 4, H, W]: of the wanted garment, to be laid over (see `patches`).
     wearer [B, 3, H, W]: who wears the wanted garment, for `transplants`. truth [B, 3, H, W]: x_i in y_j, for `truths`.
     place [B, 1, H, W] in [0, 1]: where y_i is on x_i, for `segmented_weight`, empty where nobody knows; origins
-    [B, 3, H, W] in [0, 1]: where the pixels of the truth come from, for `origins_weight`. Each is [B, 1, 1, 1] where
-    nobody asks.
+    [B, 3, H, W] in [0, 1]: where the pixels of the truth come from, for `origins_weight`. Each of the four is
+    [B, 1, 1, 1] where nobody asks.
     """
 
     person: Tensor
@@ -76,7 +76,7 @@ class Batch:
     origins: Tensor
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
+        return Batch(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))
 
     @property
     def worn_shown(self) -> Tensor:
@@ -125,15 +125,18 @@ class GeneratorObjective(nn.Module):
         self.generator, self.config = generator, config
         self.judge = steps.Frozen(discriminator)
 
-    def forward(self, batch: Batch, share: float = 1.0) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+    def forward(
+        self, batch: Batch, share: float = 1.0, transplants: bool = False
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """The total, the terms, and the fittings' pictures [B, 3, H, W] without a gradient, for D.
 
-        share: of the terms that reward and punish a fitting, which `warm_up` lets in by and by.
+        share: of the terms that reward and punish a fitting, which `warm_up` lets in by and by. transplants: whether
+        the way back begins with them.
         """
         config, dtype = self.config, steps.autocast_dtype(self.config.precision, batch.person.device)
         with torch.autocast(batch.person.device.type, dtype, enabled=dtype is not None):
             fitting = self.generator(batch.person, batch.worn_shown, batch.wanted, group=batch.group)
-            known, made = self._known(batch, fitting, transplants=config.transplants and share == 1.0)
+            known, made = self._known(batch, fitting, transplants=transplants)
             ways = [fitting] if made is fitting else [fitting, made]
             verdict = self.judge(fitting.picture, batch.wanted).float()
         terms = {
@@ -223,9 +226,9 @@ class CAGANStep(AdversarialStep):
         data, shown = self.data, self.data.shown
         wanted = shown.wanted[pairs] if config.truths else data.garments[others]
         person, worn, wanted = map(normalise, (data.persons[pairs], data.garments[pairs], wanted))
-        truth = normalise(shown.truths[pairs]) if config.truths else person
-        wearer = normalise(data.persons[others]) if config.transplants else person
         nothing = torch.zeros(len(pairs), 1, 1, 1)
+        truth = normalise(shown.truths[pairs]) if config.truths else nothing
+        wearer = normalise(data.persons[others]) if config.transplants else nothing
         masked = config.segmented_weight and data.masks is not None
         place = data.masks[pairs].float() / 255 if masked else nothing
         origins = shown.origins[pairs].float() / 255 if config.origins_weight else nothing
@@ -235,7 +238,7 @@ class CAGANStep(AdversarialStep):
         patch = patches(shrunk(wanted, person), random) if config.taught else torch.zeros(len(pairs))
         known, group = torch.from_numpy(known)[:, None, None, None], torch.from_numpy(self.groups[pairs])
         parts = person, worn, wanted, known, group, patch, wearer, truth, place, origins
-        return Batch(*(steps.share(part, rank, replicas) for part in parts))
+        return Batch(*(steps.within_reach(steps.share(part, rank, replicas), self.device) for part in parts))
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """One update of G, and one of D on what G painted for its own; returns the named terms, detached."""
@@ -243,7 +246,7 @@ class CAGANStep(AdversarialStep):
         penalised = self.config.penalty_weight > 0 and self.updates % self.config.penalised_every == 0
         share = min(1.0, (self.updates + 1) / self.config.warm_up) if self.config.warm_up else 1.0
         self._schedule()
-        terms, fitted = self.update_generator(batch, share)
+        terms, fitted = self.update_generator(batch, share, self.config.transplants and share == 1.0)
         return terms | self.update_discriminator(batch, fitted, penalised)
 
     def _schedule(self) -> None:

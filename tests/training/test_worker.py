@@ -45,6 +45,17 @@ def test_batches_come_in_order_and_one_ahead() -> None:
     assert list(ahead(draw, range(5, 5))) == []
 
 
+def test_several_threads_draw_at_once_and_batches_come_in_order() -> None:
+    together = threading.Barrier(3)
+
+    def draw(number: int) -> int:
+        if number < 3:
+            together.wait(30)  # breaks where fewer are at it
+        return 10 * number
+
+    assert list(ahead(draw, range(0, 7), 3)) == [(number, 10 * number) for number in range(7)]
+
+
 def test_a_batch_that_cannot_be_drawn_is_an_error_of_the_loop() -> None:
     def draw(number: int) -> int:
         return 1 // (2 - number)

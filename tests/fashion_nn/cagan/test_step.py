@@ -240,12 +240,21 @@ def test_a_way_back_begins_without_traces_once_the_masks_are_learnt():
     step.generator.register_forward_hook(lambda _m, inputs, _o: starts.append(inputs[0]))
     step.on_generator(batch, 0.5)
     torch.testing.assert_close(starts[-1][:4], mine.picture)
-    step.on_generator(batch, 1.0)
+    step.on_generator(batch, transplants=True)
     start, either = starts[-1], torch.maximum(mine.mask, theirs.mask)
     torch.testing.assert_close(start[:2], transplanted(batch.person, mine.painted, mine.mask)[:2])
     torch.testing.assert_close(start[2:4], transplanted(batch.person, batch.wearer, either)[2:])
     assert torch.equal(start[4:6], patched(batch.person, batch.patch)[:2]) and not start.requires_grad
     assert torch.equal(start[6:], batch.person[:1])
+
+
+def test_transplants_come_after_the_warm_up():
+    step = CAGANStep(dataclasses.replace(FP32, taught=True, transplants=True, warm_up=2), pairs_data())
+    asked = []
+    step.on_generator.register_forward_pre_hook(lambda _module, inputs: asked.append(inputs[1:]))
+    for number in range(2):
+        step(step.draw(number))
+    assert asked == [(0.5, False), (1.0, True)]
 
 
 def test_a_wearer_wears_the_wanted_garment():
