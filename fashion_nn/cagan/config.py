@@ -240,7 +240,7 @@ def shipped() -> CAGANConfig:
         origins_weight=1.0,
         saturation_weight=0.006,
         batch_size=32,
-        steps=10_715,
+        steps=20_000,
         generator_rate=7e-4,
         discriminator_rate=4.2e-4,
     )

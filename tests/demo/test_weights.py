@@ -21,10 +21,7 @@ from training.publish import check_encoder, learnt_tastes, networks_of, write_we
 from training.trained import load
 
 MOST_BYTES, MOST_BANK_BYTES = 8_000_000, 1_000_000
-BESIDE = {
-    "encoder": [f"generator={weights.names()['cgan']}"],
-    "cagan": ["start=earlier"],  # the third of three goes, of which the model card tells
-}  # what their orders said beyond the named configs
+BESIDE = {"encoder": [f"generator={weights.names()['cgan']}"]}  # what their orders said beyond the named configs
 
 
 @pytest.fixture
