@@ -1,5 +1,5 @@
 # make demo     a fresh clone to answers; stays up until Ctrl-C (ONCE=1: ends by itself; TRAIN=1: trains its networks)
-# make weights  trains the like of the networks that come with the demonstration: some hours
+# make weights  trains the networks that come with the demonstration anew: some hours
 # make test     sets up and runs the tests
 # make lint     checks style and format
 # make chaos    kills parts of a cluster under load, and tells what callers noticed
