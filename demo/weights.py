@@ -57,6 +57,9 @@ def pack(store: ObjectStore, folder: Path) -> None:
     """Keep the finished runs of this size below `folder`. Raises TrainingError, StoreError, ValueError."""
     records = [runs.finished(store, run, network) for network, run in names().items()]
     (data,) = {record.data for record in records}
+    if not data.startswith(f"{store.url}/"):
+        raise ValueError(f"the runs' data is {data}, but must be in their bucket, {store.url}")
+    world = store.get(f"{data.removeprefix(store.url)}/world.json".lstrip("/"))
     for record in records:
         target = folder / record.network
         state = checkpoints.download(store, record.run, runs.checkpoint_name(record.step))["step"]
@@ -66,7 +69,7 @@ def pack(store: ObjectStore, folder: Path) -> None:
         (target / SHEET).write_bytes(store.get(sheet))
         kept = asdict(replace(record, data="", checkpoint=None, resumable=False))
         (target / RECORD).write_text(json.dumps(kept, indent=1) + "\n")
-    (folder / "world.json").write_bytes(store.get(f"{data.removeprefix(store.url)}/world.json".lstrip("/")))
+    (folder / "world.json").write_bytes(world)
 
 
 def pack_bank(store: ObjectStore, folder: Path) -> None:

@@ -111,6 +111,11 @@ def test_what_was_packed_is_what_was_trained(tmp_path: Path, monkeypatch: pytest
         finish(network, data, settings)
         store.put(runs.key(RUNS[network], "samples", "00000010.jpg"), b"a sheet")
     trained = {network: load(store, runs.finished(store, run, network)) for network, run in weights.names().items()}
+    elsewhere = {network: replace(runs.read(store, run), data="file:///elsewhere") for network, run in RUNS.items()}
+    with monkeypatch.context() as patched, pytest.raises(ValueError, match="data is file:///elsewhere, but must be in"):
+        patched.setattr(runs, "finished", lambda store, run, network: elsewhere[network])
+        weights.pack(store, tmp_path / "packed")
+    assert not (tmp_path / "packed").exists()
     weights.pack(store, tmp_path / "packed")
     other = open_store((tmp_path / "other").as_uri(), Settings())
     (tmp_path / "other").mkdir()
