@@ -57,9 +57,10 @@ def pack(store: ObjectStore, folder: Path) -> None:
     """Keep the finished runs of this size below `folder`. Raises TrainingError, StoreError, ValueError."""
     records = [runs.finished(store, run, network) for network, run in names().items()]
     (data,) = {record.data for record in records}
-    if not data.startswith(f"{store.url}/"):
+    bucket = f"{store.url.rstrip('/')}/"
+    if not data.startswith(bucket):
         raise ValueError(f"the runs' data is {data}, but must be in their bucket, {store.url}")
-    world = store.get(f"{data.removeprefix(store.url)}/world.json".lstrip("/"))
+    world = store.get(f"{data.removeprefix(bucket)}/world.json")
     for record in records:
         target = folder / record.network
         state = checkpoints.download(store, record.run, runs.checkpoint_name(record.step))["step"]

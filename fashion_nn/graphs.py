@@ -34,7 +34,7 @@ class Lesson:
 
     The objective gives (total, *rest), and changes nothing but `buffers`. It is called with floats as tensors [] and
     with tensors, or dataclasses of them, whose values may differ from call to call; what else it is given is part of
-    the kind.
+    the kind. (`torch.cuda.make_graphed_callables` takes tensors alone, and no gradients of gradients.)
     """
 
     def __init__(self, objective: nn.Module, parameters: Iterable[nn.Parameter], buffers: Iterable[Tensor]) -> None:
@@ -44,7 +44,7 @@ class Lesson:
     def __call__(self, *inputs: Any) -> tuple[Any, ...]:
         """The rest, detached; the parameters' gradients are the total's."""
         device = self.parameters[0].device
-        inputs = tuple(torch.tensor(each, device=device) if isinstance(each, float) else each for each in inputs)
+        inputs = tuple(torch.full((), each, device=device) if isinstance(each, float) else each for each in inputs)
         given = _tensors(inputs)
         plain = tuple(each for each in inputs if not _tensors(each))
         kind = plain, tuple(each.shape for each in given)

@@ -60,8 +60,8 @@ class Batch:
     group: int64 [B], of both garments. patch [B, 4, H, W]: of the wanted garment, to be laid over (see `patches`).
     wearer [B, 3, H, W]: who wears the wanted garment, for `transplants`. truth [B, 3, H, W]: x_i in y_j, for `truths`.
     place [B, 1, H, W] in [0, 1]: where y_i is on x_i, for `segmented_weight`, empty where nobody knows; origins
-    [B, 3, H, W] in [0, 1]: where the pixels of the truth come from, for `origins_weight`. Each of the four is
-    [B, 1, 1, 1] where nobody asks.
+    [B, 3, H, W] in [0, 1]: where the pixels of the truth come from, for `origins_weight`. Each of the four is of
+    one pixel where nobody asks.
     """
 
     person: Tensor

@@ -1,6 +1,6 @@
 """Lessons replayed are lessons as they are written. A stand-in replays here; test_on_a_gpu.py asks a GPU."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +31,7 @@ class Replay:
 
 
 @pytest.fixture(autouse=True)
-def replayed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     def captured(work: Callable[[], Any], pool: Any = None) -> tuple[Replay, Any]:
         for _ in range(graphs.WARM_UP):
             work()
@@ -39,7 +39,6 @@ def replayed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return Replay(work, result), result
 
     monkeypatch.setattr(graphs, "captured", captured)
-    yield
 
 
 class Counted(nn.Module):

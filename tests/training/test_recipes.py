@@ -206,7 +206,7 @@ def test_a_fitting_network_takes_garments_as_fine_as_it_is_told(data: Path, sett
     found = which.open(source_of(data, settings), config)
     step = which.build(config, found, torch.device("cpu"))
     batch = step.draw(0)
-    assert batch.person.shape == batch.wearer.shape == (4, 3, 32, 32)
+    assert batch.person.shape == batch.wearer.shape == (4, 3, 32, 32) and batch.truth.shape == (4, 1, 1, 1)
     assert batch.worn.shape == batch.wanted.shape == (4, 3, 64, 64)
     assert all(torch.isfinite(value) for value in step(batch).values())
     assert step.sample(2).shape == (2, 5, 3, 32, 32)
